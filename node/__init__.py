@@ -1,0 +1,37 @@
+"""A node: what nodes may disagree about. Policy, peers, storage, HTTP.
+
+The upper half does no I/O: `Node.handle(event, now)` returns effects, so the same node runs under
+Flask and under a simulator with a virtual clock. The lower half is the I/O.
+
+Reading order, which is also the import order: a file imports only files above it.
+
+    errors        Rejected and the reasons of our policy; StorageError
+    messages      Bitcoin's peer messages: frames, payloads, limits
+    events        what happens to a node, and what it wants done
+    policy        which transactions this node relays
+    mempool       transactions waiting for a block
+    template      the next block, assembled by feerate
+    addresses     peers' addresses known to this node
+    peer          what is known about one connected peer
+    sync          headers first, then the blocks of the best chain
+    relay         announcing and fetching transactions and blocks
+    core          Node: events in, effects out
+    simulator     many nodes, one virtual clock, a seeded network
+    --            below this line, I/O
+    storage/      the key-value store on disk: LevelDB, or SQLite where that does not install
+    index         scriptPubKey and transaction indexes, committed with each block
+    config        how a node process is set up
+    links         HTTP links as queues of frames
+    runtime       one Node behind a lock, its clock, its effects carried out
+    transport     links that we dial
+    web_peer      links that others dial
+    views         chain objects as Esplora's JSON
+    web_esplora   Esplora's REST API
+    rpc_methods   Bitcoin Core's JSON-RPC methods
+    web_rpc       JSON-RPC over HTTP: dialect, credentials
+    app           one Flask application a node
+    miner         proof of work, in processes of its own
+    server        waitress, set up for long polls
+    daemon        a node process from start to stop
+    watch         a peer that prints what it hears
+"""

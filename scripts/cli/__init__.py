@@ -1,0 +1,1 @@
+"""The command line: `farthing node`, `farthing testnet`, `farthing wallet`."""
