@@ -1,7 +1,7 @@
 """The house as data, read from the source: floors, reading order, imports, sizes.
 
-It parses files and runs none of them. The laws' tests (tests/test_laws.py) and the generated parts of
-ARCHITECTURE.md both stand on it: `python -m scripts.architecture --write` renews the document.
+It parses files and runs none of them. The laws' tests (tests/test_laws.py) and the generated parts
+of ARCHITECTURE.md both stand on it: `python -m scripts.architecture --write` renews the document.
 """
 
 import ast
@@ -166,10 +166,10 @@ GENERATED = {"floors": floor_table, "reading order": reading_tables, "imports": 
 def renew(text: str) -> str:
     """The document with each part between its `<!-- generated: … -->` marks made anew."""
     for name, make in GENERATED.items():
-        begin, end = f"<!-- generated: {name} -->", "<!-- end -->"
-        pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-        replacement = f"{begin}\n{make()}\n{end}"
-        text = pattern.sub(lambda _, made=replacement: made, text)
+        begin, end = f"<!-- generated: {name} -->\n", "<!-- end -->"
+        head, mark, rest = text.partition(begin)
+        if mark:
+            text = head + begin + make() + "\n" + end + rest.partition(end)[2]
     return text
 
 

@@ -26,13 +26,12 @@ MAY_IMPORT = {
     "scripts": {"scripts", "wallet", "node", "chain"},
 }
 LINE_BUDGET = {"chain": 4000, "node": 6000, "wallet": 4000}
-IMPURE = {
-    "asyncio", "datetime", "fcntl", "http", "io", "logging", "multiprocessing", "os", "pathlib", "queue",
-    "secrets", "select", "shutil", "signal", "socket", "sqlite3", "subprocess", "tempfile", "threading",
-    "time", "urllib", "uuid",
-}  # fmt: skip
+IMPURE = set(
+    "asyncio datetime fcntl http io logging multiprocessing os pathlib queue secrets select shutil "
+    "signal socket sqlite3 subprocess tempfile threading time urllib uuid".split()
+)
 IMPURE_CALLS = {"open", "input", "print", "breakpoint"}
-# Where each third-party library may be named (design: "A third-party library is named only where …").
+# Where each third-party library may be named.
 CONFINED = {
     "plyvel": {"node/storage/leveldb.py"},
     "requests": {"node/transport.py", "wallet/client.py"},
@@ -110,7 +109,7 @@ def test_the_core_does_no_io(file: SourceFile) -> None:
             assert node.func.id not in IMPURE_CALLS, (
                 f"{file.name}:{node.lineno} calls {node.func.id}"
             )
-        # `random.Random` is the type of the rng that is handed in; nothing else of the module is allowed.
+        # `random.Random` is the type of the rng handed in; nothing else of the module is allowed.
         if (
             isinstance(node, ast.Attribute)
             and isinstance(node.value, ast.Name)
