@@ -1,0 +1,55 @@
+"""A node's JSON-RPC as one call, for the command line and for scripts.
+
+It knows the operator's cookie file and Core's dialect; it does not know what the methods mean.
+Reference: Bitcoin Core's doc/JSON-RPC-interface.md.
+"""
+
+import base64
+import http.client
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+
+class RpcError(Exception):
+    """The node answered with an error: Core's `code` and `message`."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class NodeUnreachable(Exception):  # noqa: N818 - the name says what happened
+    """No answer from the node; the text is one line that says where it was looked for."""
+
+
+class RpcClient:
+    """Calls to the node at `url`, with the credentials of the cookie file at `cookie`."""
+
+    def __init__(self, url: str, cookie: Path) -> None:
+        self.url = url
+        self.cookie = cookie
+        self.address = urlsplit(url).netloc
+
+    def call(self, method: str, *params: object, timeout_s: float = 60) -> Any:
+        """The method's result; raises RpcError, or NodeUnreachable when there is no answer."""
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+        connection = http.client.HTTPConnection(self.address, timeout=timeout_s)
+        try:
+            connection.request("POST", "/", body, self._headers())
+            reply = json.loads(connection.getresponse().read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise NodeUnreachable(
+                f"no answer from the node at {self.url} ({error}); is it running?"
+            ) from error
+        finally:
+            connection.close()
+        if "error" in reply and reply["error"] is not None:
+            raise RpcError(reply["error"]["code"], reply["error"]["message"])
+        return reply["result"]
+
+    def _headers(self) -> dict[str, str]:
+        credentials = base64.b64encode(self.cookie.read_text().strip().encode()).decode()
+        return {"Content-Type": "application/json", "Authorization": f"Basic {credentials}"}
