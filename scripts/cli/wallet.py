@@ -78,19 +78,19 @@ def wallet_path(name: str) -> Path:
 
 def open_wallet(name: str) -> "Wallet":
     """The public half of the wallet of that name."""
-    # lazy: the help text must not wait for the wallet
-    from wallet import Wallet
-
     path = wallet_path(name)
     if not path.exists():
         fail(
-            f"there is no wallet '{name}' in {path.parent}; farthing wallet create {name} makes it"
+            f"there is no wallet '{name}' in {path.parent}; make it: farthing wallet create {name}"
         )
+    # lazy: the help text must not wait for the wallet
+    from wallet import Wallet
+
     return Wallet.open(path)
 
 
 def sync(opened: "Wallet", node_url: str) -> bool:
-    """Bring the wallet up to date; without a node, say so on stderr and go on with what is known."""
+    """Bring the wallet up to date; without a node, say so on stderr and show what is known."""
     # lazy: requests is slow to import and not every command asks a node
     from wallet.client import EsploraClient
     from wallet.errors import NodeUnreachable
