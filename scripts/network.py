@@ -83,6 +83,7 @@ class LocalNetwork:
         self.directory = directory.resolve()
         self.network = network
         self.nodes: list[NodeProcess] = []
+        self._commands: list[list[str]] = []
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._load()
 
@@ -141,7 +142,7 @@ class LocalNetwork:
         if fresh and (self.directory / STATE_FILE).exists():
             self.forget()
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.nodes = []
+        self.nodes, self._commands = [], []
         try:
             for number in range(count):
                 self._start_node(number, first_port, options(number))
@@ -154,23 +155,37 @@ class LocalNetwork:
     def _start_node(self, number: int, first_port: int, options: Sequence[str]) -> None:
         datadir = self.directory / f"node{number}"
         datadir.mkdir(exist_ok=True)
-        url = f"http://127.0.0.1:{first_port + number}"
+        address = f"127.0.0.1:{first_port + number}"
         command = [sys.executable, "-m", "farthing", "node", "run"]
         command += ["--network", self.network, "--datadir", str(datadir)]
-        command += ["--listen", f"127.0.0.1:{first_port + number}", "--allow-private-peers"]
+        command += ["--listen", address, "--allow-private-peers"]
         for peer in peers_of(number):
             command += ["--peer", f"http://127.0.0.1:{first_port + peer}"]
+        self._commands.append([*command, *options])
+        self.nodes.append(self._launch(number, f"http://{address}", datadir))
+
+    def _launch(self, number: int, url: str, datadir: Path) -> NodeProcess:
         with (datadir / LOG_FILE).open("ab") as log:
             # A session of its own: Ctrl-C in the terminal reaches us alone, and we stop the nodes.
             child = subprocess.Popen(
-                [*command, *options],
+                self._commands[number],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
         self._children[child.pid] = child
-        self.nodes.append(NodeProcess(url, str(datadir), child.pid, self.network))
+        return NodeProcess(url, str(datadir), child.pid, self.network)
+
+    def restart_node(self, number: int, *more_options: str) -> None:
+        """Start a node that has ended again, on its own data, and wait until it answers."""
+        ended = self.nodes[number]
+        if self.is_running(ended):
+            raise NetworkError(f"the node at {ended.url} still runs; stop it first")
+        self._commands[number] += more_options
+        self.nodes[number] = self._launch(number, ended.url, Path(ended.datadir))
+        self._save()
+        self._wait_ready()
 
     def _wait_ready(self) -> None:
         deadline = time.monotonic() + READY_S

@@ -1,0 +1,184 @@
+"""Measurements, each as a ratio inside one run against something that nobody here wrote.
+
+    python -m scripts.bench             the whole table
+    python -m scripts.bench --quick     small sizes, as CI runs it
+    python -m scripts.bench --json      for programs
+
+Absolute times depend on the machine and the hour; the ratios are what to compare. Every figure of
+the README comes from here.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from scripts.bench_blocks import connect_figures
+from scripts.network import LocalNetwork
+
+COMMAND = [sys.executable, "-m", "farthing"]
+BENCH_PORT = 29000
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measurement: ours, the comparator's, and how many times ours is of it."""
+
+    what: str
+    value: float
+    unit: str
+    against: str
+    comparator: float
+
+    @property
+    def ratio(self) -> float:
+        """Ours in units of the comparator's."""
+        return self.value / self.comparator
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """How long one call takes."""
+    begin = time.perf_counter()
+    function()
+    return time.perf_counter() - begin
+
+
+def best_of(count: int, function: Callable[[], object]) -> float:
+    """The shortest of some calls: the one that the machine disturbed least."""
+    return min(seconds(function) for _ in range(count))
+
+
+def run_python(code: str) -> None:
+    """Run a line of Python in a process of its own."""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def farthing(home: Path, *words: str, typed: str = "") -> None:
+    """Run one command of Farthing's, its output thrown away."""
+    subprocess.run(
+        [*COMMAND, *words],
+        check=True,
+        input=typed.encode(),
+        stdout=subprocess.DEVNULL,
+        env=os.environ | {"FARTHING_HOME": str(home)},
+    )
+
+
+def network_up(home: Path, folder: Path) -> LocalNetwork:
+    """Five nodes in the background."""
+    farthing(home, "testnet", "up", "--detach", "--port", str(BENCH_PORT), "--datadir", str(folder))
+    return LocalNetwork(folder)
+
+
+def start_up(home: Path, rounds: int) -> Figure:
+    """Seconds from `testnet up` to five ready, connected, funded nodes."""
+    imports = "import flask, requests, coincurve" + (", plyvel" if find_spec("plyvel") else "")
+    times = []
+    for number in range(rounds):
+        folder = home / f"up{number}"
+        times.append(seconds(lambda folder=folder: network_up(home, folder)))
+        LocalNetwork(folder).stop()
+    return Figure(
+        "testnet up, five nodes ready",
+        min(times),
+        "s",
+        f"python -c '{imports}'",
+        best_of(rounds, lambda: run_python(imports)),
+    )
+
+
+def resident_bytes(pid: int) -> int:
+    """The memory that a process holds, as the system counts it."""
+    shown = subprocess.run(
+        ["ps", "-o", "rss=", "-p", str(pid)], check=True, capture_output=True, text=True
+    )
+    return int(shown.stdout) * 1024
+
+
+def memory_and_balance(home: Path, rounds: int) -> list[Figure]:
+    """Memory of a node in a network of five, and the time of `farthing wallet balance` on it."""
+    network = network_up(home, home / "network")
+    try:
+        nodes = network.running
+        megabytes = sum(resident_bytes(node.pid) for node in nodes) / len(nodes) / 1e6
+        farthing(home, "wallet", "create", "bench", "--password-file", "-", typed="bench\n")
+        balance = ["wallet", "balance", "bench", "--node", nodes[0].url]
+        taken = best_of(rounds + 2, lambda: farthing(home, *balance))
+    finally:
+        network.stop()
+    bare = "import click, requests"
+    bare_taken = best_of(rounds + 2, lambda: run_python(bare))
+    return [
+        Figure("memory of a node", megabytes, "MB", "an idle Python with flask", bare_memory()),
+        Figure("farthing wallet balance", taken, "s", f"python -c '{bare}'", bare_taken),
+    ]
+
+
+def bare_memory() -> float:
+    """Megabytes of a Python process that has imported flask and waits."""
+    code = "import flask, sys; print(flush=True); sys.stdin.read()"
+    child = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        if child.stdout is not None:
+            child.stdout.readline()
+        return resident_bytes(child.pid) / 1e6
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def measure(quick: bool) -> list[Figure]:
+    """Every figure, smaller and fewer times when `quick`."""
+    rounds = 1 if quick else 5
+    figures = [Figure(*row) for row in connect_figures(spends=200 if quick else 2000)]
+    with tempfile.TemporaryDirectory() as folder:
+        figures.append(start_up(Path(folder), rounds))
+        figures.extend(memory_and_balance(Path(folder), rounds))
+    return figures
+
+
+def machine() -> str:
+    """One line about where the figures were taken."""
+    where = f"{platform.system()} {platform.machine()}"
+    return f"{os.cpu_count()} cores, {where}, Python {platform.python_version()}"
+
+
+def as_markdown(figures: list[Figure]) -> str:
+    """The table of the README."""
+    rows = ["| what | Farthing | against | | ratio |", "|---|--:|---|--:|--:|"]
+    rows += [
+        f"| {figure.what} | {figure.value:.3g} {figure.unit} | {figure.against} "
+        f"| {figure.comparator:.3g} {figure.unit} | {figure.ratio:.2f} |"
+        for figure in figures
+    ]
+    return "\n".join(rows)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="small sizes, one round")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    arguments = parser.parse_args()
+    figures = measure(arguments.quick)
+    if arguments.json:
+        rows = [asdict(figure) | {"ratio": figure.ratio} for figure in figures]
+        print(json.dumps({"machine": machine(), "figures": rows}, indent=2))
+    else:
+        print(f"{machine()}\n\n{as_markdown(figures)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""What the functional tests share: free ports, networks that stop by themselves, patience.
+
+This is the file to copy from when writing a functional test: `start_network` gives real processes,
+`eventually` waits for what takes a moment.
+"""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from scripts.network import LocalNetwork
+
+T = TypeVar("T")
+PATIENCE_S = 30.0
+
+
+def free_ports(count: int) -> int:
+    """The first of `count` neighbouring ports that nobody listens on."""
+    for first in range(20000 + (time.time_ns() // 1000) % 8000, 32000, count):
+        try:
+            for port in range(first, first + count):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return first
+    raise AssertionError("no free ports")
+
+
+@contextmanager
+def start_network(
+    folder: Path, count: int, *options: str, network: str = "regtest"
+) -> Iterator[LocalNetwork]:
+    """A network of real processes, stopped at the end of the block whatever happens in it."""
+    local = LocalNetwork(folder, network)
+    local.start(count, first_port=free_ports(count), options=lambda _: options)
+    try:
+        yield local
+    finally:
+        local.stop()
+
+
+def eventually(ask: Callable[[], T], timeout_s: float = PATIENCE_S) -> T:
+    """Ask again and again until the answer is true-like; AssertionError with the last answer."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        answer = ask()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"still {answer!r} after {timeout_s} s"
+        time.sleep(0.05)
