@@ -6,7 +6,9 @@ Flask and under a simulator with a virtual clock. The lower half is the I/O.
 Reading order, which is also the import order: a file imports only files above it.
 
     errors        Rejected and the reasons of our policy; StorageError
-    messages      Bitcoin's peer messages: frames, payloads, limits
+    wire          what peer messages are made of: frames, vectors, addresses, limits
+    messages      Bitcoin's peer messages
+    entry         a waiting transaction: fee, size, whom it hangs together with
     events        what happens to a node, and what it wants done
     policy        which transactions this node relays
     mempool       transactions waiting for a block
