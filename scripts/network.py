@@ -248,7 +248,7 @@ class LocalNetwork:
 def peers_of(number: int) -> list[int]:
     """Which earlier nodes a node dials: its neighbour and the middle, so that distances stay short.
 
-    With five nodes: 1-0, 2-1, 2-0, 3-2, 3-1, 4-3, 4-2: any two are at most two links apart.
+    With five nodes: 1-0, 2-0, 2-1, 3-0, 3-1, 3-2, 4-1, 4-2, 4-3.
     """
     return sorted({number - 1, number - 2, number // 2 - 1} & set(range(number)))
 

@@ -3,14 +3,35 @@
 Reading order, which is also the import order: a file imports only files above it.
 
     errors          what can go wrong, one sentence each
+    amounts         coins as people write them, exact to the satoshi
     mnemonic        words to seed
     hd              seed to keys
     descriptor      which scriptPubKeys are ours
+    sealing         secrets under a password: scrypt and an AEAD
     keystore        the file: public half readable, secrets sealed
     client          a node's Esplora API
-    ledger          transactions that concern us: balance and history
+    ledger          transactions that concern us: coins, balance, history
+    sync            what a node says, brought into the ledger
     coin_selection  which coins pay
     builder         an unsigned transaction with change
     signer          signatures
     wallet          Wallet: all of it together
+
+`from wallet import Wallet` is the way in; `wallet.client.EsploraClient` is the node at the other end.
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wallet.wallet import Wallet
+
+__all__ = ["Wallet"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "Wallet":
+        # lazy: reading one file of this package must not load them all
+        from wallet.wallet import Wallet
+
+        return Wallet
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
