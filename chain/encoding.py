@@ -1,0 +1,141 @@
+"""Encoding: the handful of shapes that everything on the wire is made of.
+
+Knows little-endian integers, compact sizes and the reversed hex in which people see hashes. Does not
+know what they are part of. Read beside it: Core's serialize.h (ReadCompactSize, WriteCompactSize).
+"""
+
+import struct
+
+from chain.errors import DecodeError
+
+MAX_COMPACT_SIZE = 0x02000000  # 32 MiB; Core: MAX_SIZE
+HASH_SIZE = 32
+
+_U16 = struct.Struct("<H")
+_U32 = struct.Struct("<I")
+_I32 = struct.Struct("<i")
+_U64 = struct.Struct("<Q")
+_I64 = struct.Struct("<q")
+
+
+def write_compact_size(n: int) -> bytes:
+    """A count or length in 1, 3, 5 or 9 bytes, the fewest that hold it. `n` is below 2^64."""
+    if n < 0xFD:
+        return n.to_bytes(1, "little")
+    if n <= 0xFFFF:
+        return b"\xfd" + n.to_bytes(2, "little")
+    if n <= 0xFFFFFFFF:
+        return b"\xfe" + n.to_bytes(4, "little")
+    return b"\xff" + n.to_bytes(8, "little")
+
+
+def compact_size_length(n: int) -> int:
+    """How many bytes `write_compact_size(n)` has."""
+    if n < 0xFD:
+        return 1
+    if n <= 0xFFFF:
+        return 3
+    return 5 if n <= 0xFFFFFFFF else 9
+
+
+def var_bytes(data: bytes) -> bytes:
+    """The data behind its length."""
+    return write_compact_size(len(data)) + data
+
+
+class Reader:
+    """A place in bytes that moves forward as things are read. Every method may raise DecodeError."""
+
+    __slots__ = ("data", "position", "size")
+
+    def __init__(self, data: bytes | bytearray | memoryview) -> None:
+        self.data = data if type(data) is bytes else bytes(data)
+        self.size = len(self.data)
+        self.position = 0
+
+    @property
+    def remaining(self) -> int:
+        """How many bytes are left."""
+        return self.size - self.position
+
+    def _advance(self, count: int) -> int:
+        """Step over `count` bytes; where they began."""
+        start = self.position
+        if count > self.size - start:
+            raise DecodeError(f"{count} bytes expected at {start}, only {self.size - start} left")
+        self.position = start + count
+        return start
+
+    def take(self, count: int) -> bytes:
+        """The next `count` bytes."""
+        start = self._advance(count)
+        return self.data[start : self.position]
+
+    def u8(self) -> int:
+        """One byte."""
+        return self.data[self._advance(1)]
+
+    def u16(self) -> int:
+        """Two bytes, unsigned."""
+        value: int = _U16.unpack_from(self.data, self._advance(2))[0]
+        return value
+
+    def u32(self) -> int:
+        """Four bytes, unsigned."""
+        value: int = _U32.unpack_from(self.data, self._advance(4))[0]
+        return value
+
+    def i32(self) -> int:
+        """Four bytes, signed."""
+        value: int = _I32.unpack_from(self.data, self._advance(4))[0]
+        return value
+
+    def u64(self) -> int:
+        """Eight bytes, unsigned."""
+        value: int = _U64.unpack_from(self.data, self._advance(8))[0]
+        return value
+
+    def i64(self) -> int:
+        """Eight bytes, signed."""
+        value: int = _I64.unpack_from(self.data, self._advance(8))[0]
+        return value
+
+    def compact_size(self, limit: int = MAX_COMPACT_SIZE) -> int:
+        """A count or length, in the fewest bytes and at most `limit`."""
+        value = self.u8()
+        if value >= 0xFD:
+            first = value
+            value = self.u16() if first == 0xFD else self.u32() if first == 0xFE else self.u64()
+            if compact_size_length(value) != 1 << (first - 0xFC) | 1:
+                raise DecodeError(f"the size {value} is written in more bytes than it needs")
+        if value > limit:
+            raise DecodeError(f"a size of {value} is above the limit of {limit}")
+        return value
+
+    def count(self, least_size: int) -> int:
+        """How many things follow, each of at least `least_size` bytes: never more than can."""
+        count = self.compact_size()
+        if count * least_size > self.remaining:
+            raise DecodeError(f"{count} items cannot be in the {self.remaining} bytes left")
+        return count
+
+    def var_bytes(self) -> bytes:
+        """Bytes behind their length."""
+        return self.take(self.compact_size())
+
+    def finish(self) -> None:
+        """Demand that nothing is left."""
+        if self.remaining:
+            raise DecodeError(f"{self.remaining} bytes left over after the end")
+
+
+def display_hash(wire: bytes) -> str:
+    """A hash as people see it: hex, the bytes in reverse."""
+    return wire[::-1].hex()
+
+
+def parse_hash(text: str) -> bytes:
+    """A hash in wire order, from 64 hex digits as people write them. Raises DecodeError."""
+    if len(text) != 2 * HASH_SIZE or not set(text) <= set("0123456789abcdefABCDEF"):
+        raise DecodeError(f"a hash is 64 hex digits, not {text[:80]!r}")
+    return bytes.fromhex(text)[::-1]
