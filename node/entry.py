@@ -8,7 +8,7 @@ Feerates are pairs of integers, fee and size, and are compared exactly. Beside i
 `src/kernel/mempool_entry.h`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from chain.transaction import Transaction
@@ -79,13 +79,15 @@ class MempoolEntry:
         return found
 
 
-def cluster(seeds: "Iterable[MempoolEntry]") -> "set[MempoolEntry]":
-    """All entries that hang together with `seeds` by spending, `seeds` included."""
+def cluster(
+    seeds: Iterable[MempoolEntry], *, without: Collection[MempoolEntry] = ()
+) -> set[MempoolEntry]:
+    """All entries that hang together with `seeds` by spending, as if those `without` were gone."""
     found: set[MempoolEntry] = set()
     queue = list(seeds)
     while queue:
         entry = queue.pop()
-        if entry not in found:
+        if entry not in found and entry not in without:
             found.add(entry)
             queue.extend(entry.parents)
             queue.extend(entry.children)

@@ -188,6 +188,11 @@ class PolicyReason(Enum):
         PolicyClass.RECONSIDERABLE,
         "A replacement makes the mempool better for miners, not only fuller.",
     )
+    MISSING_EPHEMERAL_SPENDS = (
+        "missing-ephemeral-spends",
+        PolicyClass.MEMPOOL_POLICY,
+        "A transaction that spends from a waiting one spends its dust too.",
+    )
     MEMPOOL_SCRIPT_VERIFY_FLAG_FAILED = (
         "mempool-script-verify-flag-failed ({})",
         PolicyClass.NOT_STANDARD,

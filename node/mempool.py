@@ -1,0 +1,187 @@
+"""The mempool: transactions that wait for a block, while the chain moves on and the clock ticks.
+
+It decides what leaves and when: mined, in conflict with what was mined, replaced, expired, thrown
+out because it is full, or made invalid by a reorganisation. What may come in is for `acceptance` to
+say. It knows no peers; what happened is left in `take_events` for whoever tells them. Beside it:
+Bitcoin Core, `src/txmempool.cpp` and `src/validation.cpp` (MaybeUpdateMempoolForReorg).
+
+Simplified: Core throws out the worst chunk of a cluster, here it is the worst entry with all its
+descendants; Core's rolling minimum decays exponentially, here in straight lines between halvings.
+"""
+
+from collections.abc import Iterable, KeysView
+
+from chain.block import Block
+from chain.chainstate import ChainChanges, Chainstate
+from chain.errors import Invalid
+from chain.transaction import Transaction
+from node.acceptance import Judge
+from node.entry import MempoolEntry, cluster
+from node.errors import PolicyReason, Rejected
+from node.events import TransactionAccepted, TransactionRemoved
+from node.policy import PolicyOptions
+from node.pool import Pool, worth
+
+HALF_LIFE_S = 12 * 3_600
+"""Core's ROLLING_FEE_HALFLIFE; shorter while the pool is not even half full."""
+
+
+class Mempool(Pool):
+    """All that waits. After each call the invariants of `check_consistency` hold."""
+
+    def __init__(self, chainstate: Chainstate, options: PolicyOptions | None = None) -> None:
+        super().__init__()
+        self.options = options or PolicyOptions()
+        self._judge = Judge(self, chainstate, self.options)
+        self._sequence = 0
+        self._events: list[TransactionAccepted | TransactionRemoved] = []
+        # The feerate last thrown out, and since when it falls: None, until a block has made room.
+        self._floor = 0
+        self._floor_falls = False
+        self._floor_since: int | None = None
+
+    @property
+    def verified_wtxids(self) -> KeysView[bytes]:
+        """Transactions whose scripts passed under the strictest flags, which imply a block's."""
+        return self._by_wtxid.keys()
+
+    def take_events(self) -> list[TransactionAccepted | TransactionRemoved]:
+        """What came and went since the last call, in order."""
+        events, self._events = self._events, []
+        return events
+
+    def accept(self, tx: Transaction, now: int) -> MempoolEntry:
+        """Take `tx` in, at `now` (Unix seconds). Raises Rejected (policy), Invalid (consensus)."""
+        judgement = self._judge.examine(
+            tx, now, sequence=self._sequence, min_feerate=self._rolling_minimum(now)
+        )
+        self._take_out(judgement.evicted, "replaced")
+        self._take_in(judgement.entry)
+        self._limit(now)
+        if tx.txid not in self:
+            raise Rejected(PolicyReason.MEMPOOL_FULL)
+        return judgement.entry
+
+    def check(self, tx: Transaction, now: int) -> MempoolEntry:
+        """What `accept` would answer or raise, but for a full mempool; nothing changes."""
+        return self._judge.examine(
+            tx, now, sequence=self._sequence, min_feerate=self._rolling_minimum(now)
+        ).entry
+
+    def _take_in(self, entry: MempoolEntry) -> None:
+        self._sequence += 1
+        self.add(entry)
+        self._events.append(TransactionAccepted(entry))
+
+    def _take_out(self, entries: Iterable[MempoolEntry], why: str) -> None:
+        gone = sorted(entries, key=lambda entry: entry.sequence)
+        self.remove(gone)
+        self._events.extend(TransactionRemoved(entry.txid, why) for entry in gone)
+
+    def _take_out_with_descendants(self, entry: MempoolEntry, why: str) -> None:
+        self._take_out(entry.descendants() | {entry}, why)
+
+    # Time and room.
+
+    def _limit(self, now: int) -> None:
+        self.expire(now)
+        while self.usage_bytes > self.options.max_mempool_bytes:
+            worst = self.worst()
+            feerate = worst.package_fee * 1_000 // worst.package_vsize
+            feerate += self.options.incremental_relay_feerate
+            if feerate > self._floor:
+                self._floor, self._floor_falls = feerate, False
+            self._take_out_with_descendants(worst, "full")
+
+    def expire(self, now: int) -> None:
+        """Remove what has waited too long, and what hangs on it."""
+        while len(self) and (oldest := next(iter(self))).time + self.options.expiry_s < now:
+            self._take_out_with_descendants(oldest, "expired")
+
+    def min_feerate(self, now: int) -> int:
+        """The least feerate that gets in at present, in satoshis per kvB."""
+        return max(self._rolling_minimum(now), self.options.min_relay_feerate)
+
+    def _rolling_minimum(self, now: int) -> int:
+        """What a pool that was full asks for: falls by half in 12 hours once a block has come."""
+        if not self._floor or not self._floor_falls:
+            return self._floor
+        if self._floor_since is None:
+            self._floor_since = now
+        half_life = HALF_LIFE_S
+        if self.usage_bytes * 4 < self.options.max_mempool_bytes:
+            half_life //= 4
+        elif self.usage_bytes * 2 < self.options.max_mempool_bytes:
+            half_life //= 2
+        halvings, rest = divmod(max(now - self._floor_since, 0), half_life)
+        feerate = self._floor >> halvings
+        feerate -= feerate * rest // (2 * half_life)
+        if feerate * 2 < self.options.incremental_relay_feerate:
+            self._floor = 0
+            return 0
+        return max(feerate, self.options.incremental_relay_feerate)
+
+    # The chain moves.
+
+    def follow(self, changes: ChainChanges, now: int) -> None:
+        """Bring the mempool to the chain's new tip. To be called after every change of tip."""
+        for _, block in changes.connected:
+            self.remove_for_block(block)
+        if changes.disconnected:
+            self.return_after_reorg(changes, now)
+
+    def remove_for_block(self, block: Block) -> None:
+        """Remove what a connected block contains, and what it contradicts."""
+        mined: set[MempoolEntry] = set()
+        contradicted: set[MempoolEntry] = set()
+        for tx in block.transactions:
+            entry = self.get(tx.txid)
+            if entry:
+                mined.add(entry)
+                continue
+            for spender in (self.spender_of(tx_in.outpoint) for tx_in in tx.inputs):
+                if spender:
+                    contradicted |= spender.descendants() | {spender}
+        self._take_out(contradicted, "conflict")
+        self._take_out(mined, "block")
+        if not self._floor_falls:
+            self._floor_falls, self._floor_since = True, None
+
+    def return_after_reorg(self, changes: ChainChanges, now: int) -> None:
+        """Offer again what disconnected blocks contained, oldest first; then remove what became
+        invalid. For after the connected blocks are removed."""
+        for _, block in reversed(changes.disconnected):
+            for tx in block.transactions[1:]:
+                self._offer_again(tx, now)
+        for entry in list(self):
+            if entry.txid in self:
+                try:
+                    self._judge.recheck(entry)
+                except (Rejected, Invalid):
+                    self._take_out_with_descendants(entry, "reorg")
+        self._limit(now)
+
+    def _offer_again(self, tx: Transaction, now: int) -> None:
+        """Where it joins more of the waiting than may hang together, its worst children go."""
+        while True:
+            try:
+                judgement = self._judge.examine(tx, now, sequence=self._sequence, min_feerate=None)
+            except Invalid:
+                return
+            except Rejected as refusal:
+                children = self.children_of(tx)
+                if refusal.reason is not PolicyReason.TOO_LARGE_CLUSTER or not children:
+                    return
+                self._take_out_with_descendants(min(children, key=worth), "reorg")
+            else:
+                self._take_out(judgement.evicted, "replaced")
+                self._take_in(judgement.entry)
+                return
+
+    def check_consistency(self) -> None:
+        """AssertionError, Rejected or Invalid if an invariant is broken. For tests; takes time."""
+        self.check_links()
+        assert self.usage_bytes <= self.options.max_mempool_bytes
+        for entry in self:
+            self._judge.recheck(entry)
+            assert self._judge.fits(cluster([entry]))
