@@ -11,12 +11,20 @@ Reading order, which is also the import order: a file imports only files above i
     entry         a waiting transaction: fee, size, whom it hangs together with
     events        what happens to a node, and what it wants done
     policy        which transactions this node relays
-    mempool       transactions waiting for a block
+    pool          the set of waiting transactions: who spends what, who is worst
+    replacement   when a newcomer may throw out what it conflicts with
+    acceptance    may this transaction wait here? all rules in order
+    mempool       transactions waiting for a block, while the chain and the clock move on
     template      the next block, assembled by feerate
     addresses     peers' addresses known to this node
     peer          what is known about one connected peer
-    sync          headers first, then the blocks of the best chain
-    relay         announcing and fetching transactions and blocks
+    handshake     a link from its opening to where peers can talk
+    dialer        whom to dial, what to say about addresses
+    download      block bodies on their way: from whom, for how long
+    sync          headers first, then the blocks behind the best of them
+    fetch         transactions that peers announced: whom to ask
+    orphans       transactions whose parents we lack
+    relay         announcing transactions, taking in those of others
     core          Node: events in, effects out
     simulator     many nodes, one virtual clock, a seeded network
     --            below this line, I/O

@@ -1,0 +1,128 @@
+"""Block bodies on their way: which are wanted next, from whom, and for how long we wait.
+
+It does not know validity (`sync`). A body is asked of one peer at a time; when that one takes too
+long, of another, while the first may still deliver: a peer that announces and withholds delays a
+block by seconds and then is passed over. Within the window bodies come in any order.
+
+Beside it: Bitcoin Core, `src/net_processing.cpp`: FindNextBlocksToDownload. Simplified: Core also
+closes a peer that holds up a full window; here the timeout of a block covers that.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from chain.chainstate import Chainstate
+from chain.headers import HeaderEntry
+from node.messages import MSG_WITNESS_BLOCK, GetData, InventoryItem
+from node.peer import Outbox, Peer
+
+MAX_BLOCKS_ASKED = 16
+"""On their way from one peer: Core's MAX_BLOCKS_IN_TRANSIT_PER_PEER."""
+DOWNLOAD_WINDOW = 1024
+"""How far beyond the fork bodies are fetched: Core's BLOCK_DOWNLOAD_WINDOW."""
+BLOCK_TIMEOUT_S = 5
+"""A peer that sends none of the blocks asked of it for so long is passed over for others. Core
+waits ten minutes; on our networks blocks are small, and fetching one twice is cheap."""
+BLOCK_GIVE_UP_S = 60
+"""And after so long its link is closed: 4 MB in a minute is half a megabit a second."""
+SLOW_S = 600
+"""How long it is passed over, unless it delivers."""
+
+
+class Download:
+    """Who has been asked for what. `Peer.blocks_asked` is the same, seen from the peer."""
+
+    def __init__(self, chain: Chainstate, peers: Mapping[int, Peer], outbox: Outbox) -> None:
+        self._chain = chain
+        self._peers = peers
+        self._outbox = outbox
+        self._asked: dict[bytes, int] = {}
+        """Blocks on their way, and on which link we expect them."""
+        self._is_stale = False
+
+    def look_again(self) -> None:
+        """Something has changed: `assign` may find work."""
+        self._is_stale = True
+
+    def assign(self, now: float) -> None:
+        """Ask for the next blocks, if anything has changed since the last time."""
+        if not self._is_stale:
+            return
+        self._is_stale = False
+        ready = [peer for peer in self._peers.values() if peer.is_open]
+        # Whoever kept us waiting comes last; those we chose come before those who chose us.
+        for peer in sorted(ready, key=lambda each: (each.is_slow_until > now, each.inbound)):
+            most = 1 if peer.is_slow_until > now else MAX_BLOCKS_ASKED
+            wanted = self._next_blocks(peer, most - len(peer.blocks_asked))
+            for entry in wanted:
+                self._asked[entry.hash] = peer.link
+                peer.blocks_asked[entry.hash] = now
+            if wanted:
+                items = (InventoryItem(MSG_WITNESS_BLOCK, entry.hash) for entry in wanted)
+                self._outbox.send(peer, GetData(tuple(items)))
+
+    def _next_blocks(self, peer: Peer, most: int) -> list[HeaderEntry]:
+        """The lowest missing blocks of its best chain that nobody is asked for, at most `most`."""
+        best, chain = peer.best_known, self._chain
+        if most <= 0 or best is None or best.failed or best.chainwork < chain.tip.chainwork:
+            return []
+        if best.sequence is not None:  # it is here, with all its ancestors
+            return []
+        fork = chain.active.fork_with(best)
+        wanted: list[HeaderEntry] = []
+        for height in range(fork.height + 1, min(best.height, fork.height + DOWNLOAD_WINDOW) + 1):
+            entry = best.ancestor(height)
+            if not entry.has_body and entry.hash not in self._asked:
+                wanted.append(entry)
+                if len(wanted) == most:
+                    break
+        return wanted
+
+    def arrived(self, peer: Peer, block_hash: bytes, now: float) -> bool:
+        """It sent a body. True if we had asked anybody for it."""
+        if peer.blocks_asked.pop(block_hash, None) is None:
+            return block_hash in self._asked
+        if self._asked.get(block_hash) == peer.link:
+            del self._asked[block_hash]
+        peer.last_block_at, peer.is_slow_until = now, 0
+        for still_owed in peer.blocks_asked:  # it was only slow: expect the rest of it again
+            self._asked.setdefault(still_owed, peer.link)
+        self.look_again()
+        return True
+
+    def cancel(self, block_hash: bytes) -> None:
+        """The block is ours, from wherever: nobody is asked for it any more."""
+        peer = self._peers.get(self._asked.pop(block_hash, -1))
+        if peer is not None:
+            peer.blocks_asked.pop(block_hash, None)
+
+    def forget(self, peer: Peer) -> None:
+        """Its link is gone: what it owes is asked of others."""
+        self._release(peer)
+        peer.blocks_asked.clear()
+
+    def not_found(self, peer: Peer, hashes: Sequence[bytes]) -> None:
+        """It does not have blocks that it was asked for, whatever it announced."""
+        owed = [block_hash for block_hash in hashes if block_hash in peer.blocks_asked]
+        if owed:
+            self._release(peer)
+            peer.blocks_asked.clear()
+            peer.best_known = None  # until it announces something again
+
+    def tick(self, now: float) -> None:
+        """Time has passed: look for those who keep us waiting."""
+        for peer in self._peers.values():
+            if not peer.blocks_asked:
+                continue
+            since = max(next(iter(peer.blocks_asked.values())), peer.last_block_at)
+            if now - since > BLOCK_GIVE_UP_S:
+                self._outbox.close(peer, "a block that we asked for did not come")
+            elif now - since > BLOCK_TIMEOUT_S and peer.is_slow_until <= now:
+                peer.is_slow_until = now + SLOW_S
+                self._release(peer)
+
+    def _release(self, peer: Peer) -> None:
+        """Let others be asked for what it owes."""
+        for block_hash in peer.blocks_asked:
+            if self._asked.get(block_hash) == peer.link:
+                del self._asked[block_hash]
+        self.look_again()
