@@ -1,8 +1,8 @@
 """A block: an 80-byte header, and the transactions that it commits to.
 
-Knows the bytes, the hash, the sizes and where a coinbase commits to witnesses. Does not know whether
-a block is valid (block_rules) nor where it stands in the chain (headers). Read beside it: Core's
-primitives/block.h and BIP 141 ("Commitment structure").
+Knows the bytes, the hash, the sizes and where a coinbase commits to witnesses. Does not know
+whether a block is valid (block_rules) nor where it stands in the chain (headers). Read beside it:
+Core's primitives/block.h and BIP 141 ("Commitment structure").
 """
 
 import struct

@@ -1,7 +1,8 @@
 """Encoding: the handful of shapes that everything on the wire is made of.
 
-Knows little-endian integers, compact sizes and the reversed hex in which people see hashes. Does not
-know what they are part of. Read beside it: Core's serialize.h (ReadCompactSize, WriteCompactSize).
+Knows little-endian integers, compact sizes, compact targets and the reversed hex in which people
+see hashes. Does not know what they are part of. Read beside it: Core's serialize.h
+(ReadCompactSize, WriteCompactSize) and arith_uint256.cpp (SetCompact, GetCompact).
 """
 
 import struct
@@ -43,8 +44,36 @@ def var_bytes(data: bytes) -> bytes:
     return write_compact_size(len(data)) + data
 
 
+_SIGN = 0x00800000
+_MANTISSA = 0x007FFFFF
+
+
+def decode_bits(bits: int) -> int:
+    """The target in a header's `bits`; 0 if they are negative, zero or beyond 256 bits.
+
+        bits    1d 00ffff      exponent: bytes in the target; mantissa: the first three of them
+        target  00000000ffff0000000000000000000000000000000000000000000000000000
+
+    The mantissa's top bit is a sign, which no valid target has.
+    """
+    exponent, mantissa = bits >> 24, bits & _MANTISSA
+    if bits & _SIGN:
+        return 0
+    target = mantissa << 8 * (exponent - 3) if exponent > 3 else mantissa >> 8 * (3 - exponent)
+    return target if target.bit_length() <= 256 else 0
+
+
+def encode_bits(target: int) -> int:
+    """The compact form of a target, rounded down to the 23 bits or less that it can hold."""
+    exponent = (target.bit_length() + 7) // 8
+    mantissa = target >> 8 * (exponent - 3) if exponent > 3 else target << 8 * (3 - exponent)
+    if mantissa & _SIGN:  # would read as a sign: make room
+        mantissa, exponent = mantissa >> 8, exponent + 1
+    return exponent << 24 | mantissa
+
+
 class Reader:
-    """A place in bytes that moves forward as things are read. Every method may raise DecodeError."""
+    """A place in bytes that moves on as things are read. Every method may raise DecodeError."""
 
     __slots__ = ("data", "position", "size")
 

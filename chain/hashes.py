@@ -8,6 +8,7 @@ Preneel (1996), whose tables are used as printed.
 
 import hashlib
 import struct
+from collections.abc import Callable
 from functools import lru_cache
 
 
@@ -48,7 +49,7 @@ _ROTATIONS = (  # by round, then by the word that a step takes
     (14, 11, 12, 14, 8, 6, 5, 5, 15, 12, 15, 14, 9, 9, 8, 6),
     (15, 12, 13, 13, 9, 5, 8, 6, 14, 11, 12, 11, 8, 6, 5, 5),
 )
-_FUNCTIONS = (
+_FUNCTIONS: tuple[Callable[[int, int, int], int], ...] = (
     lambda x, y, z: x ^ y ^ z,
     lambda x, y, z: (x & y) | (~x & z),
     lambda x, y, z: (x | ~y) ^ z,

@@ -1,8 +1,8 @@
 """Merkle trees as Bitcoin builds them: pairs hashed upward, an odd last node paired with itself.
 
-Knows only lists of 32-byte hashes. That pairing makes some lists with a repeated tail share the root
-of the list without it (CVE-2012-2459), so the root comes with a warning. Read beside it: Core's
-consensus/merkle.cpp.
+Knows only lists of 32-byte hashes. That pairing makes some lists with a repeated tail share the
+root of the list without it (CVE-2012-2459), so the root comes with a warning. Read beside it:
+Core's consensus/merkle.cpp.
 """
 
 from collections.abc import Sequence

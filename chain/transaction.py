@@ -33,7 +33,7 @@ class OutPoint(NamedTuple):
     """The name of an output: which transaction, and which of its outputs."""
 
     txid: bytes  # 32 bytes, wire order
-    index: int  # from 0, 32 bits
+    index: int  # type: ignore[assignment]  # from 0, 32 bits; hides tuple.index, not used
 
     @property
     def is_null(self) -> bool:
@@ -195,8 +195,8 @@ def _serialize_witness(tx_in: TxIn) -> bytes:
     return write_compact_size(len(tx_in.witness)) + b"".join(map(var_bytes, tx_in.witness))
 
 
-# Below, a size is believed until something is read behind it, and the locktime always is: a size that
-# reaches beyond the end raises struct.error or IndexError there, and has cost nothing until then.
+# Below, a size is believed until something is read behind it, and the locktime always is: a size
+# that reaches beyond the end raises struct.error or IndexError there, having cost nothing.
 
 
 def _parse(data: bytes, start: int) -> tuple[Transaction, int]:
