@@ -1,0 +1,229 @@
+"""`farthing node`: one node, run in the foreground; and a peer that prints what it hears.
+
+It turns switches into a NodeConfig. Testing and policy switches carry Bitcoin Core's names and units,
+with two dashes, so that what is known from bitcoind works here.
+"""
+
+import sys
+import tomllib
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scripts.cli import places
+from scripts.cli.common import COIN, fail, one_line
+
+if TYPE_CHECKING:
+    from chain.params import Params
+    from node.policy import PolicyOptions
+
+DEFAULT_PORT = 18443
+
+
+class Amount(click.ParamType):
+    """A feerate in BTC per kvB, as satoshis per kvB."""
+
+    name = "BTC/kvB"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        """Exact: no float is ever made of it."""
+        try:
+            satoshis = Decimal(str(value)) * COIN
+        except InvalidOperation:
+            self.fail(f"{value!r} is not an amount in BTC/kvB", param, ctx)
+        if not satoshis.is_finite() or satoshis < 0 or satoshis != int(satoshis):
+            self.fail(f"{value!r} is not a whole number of satoshis per kvB", param, ctx)
+        return int(satoshis)
+
+
+class Switch(click.ParamType):
+    """A boolean as bitcoind takes it: bare, `=1` or `=0`."""
+
+    name = "0|1"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> bool:
+        """0 and 1 only."""
+        if value in ("0", "1", True, False):
+            return value in ("1", True)
+        self.fail(f"{value!r} is neither 0 nor 1", param, ctx)
+
+
+POLICY_SWITCHES: list[tuple[str, str, Any, int, str]] = [
+    # (name, field of PolicyOptions, type, factor to our unit, help)
+    ("acceptnonstdtxn", "accept_nonstandard", Switch(), 1, "Relay whatever consensus allows."),
+    ("minrelaytxfee", "min_relay_feerate", Amount(), 1, "The lowest feerate that is relayed."),
+    (
+        "incrementalrelayfee",
+        "incremental_relay_feerate",
+        Amount(),
+        1,
+        "What a replacement pays for its own size.",
+    ),
+    ("dustrelayfee", "dust_relay_feerate", Amount(), 1, "The feerate by which dust is judged."),
+    ("maxmempool", "max_mempool_bytes", click.IntRange(1), 1_000_000, "Megabytes."),
+    ("mempoolexpiry", "expiry_s", click.IntRange(1), 3_600, "Hours."),
+    ("bytespersigop", "bytes_per_sigop", click.IntRange(0), 1, "Bytes that a sigop counts for."),
+    ("datacarrier", "datacarrier", Switch(), 1, "Relay OP_RETURN outputs."),
+    ("datacarriersize", "datacarrier_size", click.IntRange(0), 1, "Bytes of OP_RETURN scripts."),
+    ("permitbaremultisig", "permit_bare_multisig", Switch(), 1, "Relay bare multisig outputs."),
+    ("limitclustercount", "max_cluster_count", click.IntRange(1), 1, "Transactions in a cluster."),
+    ("limitclustersize", "max_cluster_vsize", click.IntRange(1), 1_000, "kvB of a cluster."),
+]
+
+
+def policy_switches(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add Core's policy switches; the command gets them by their names."""
+    for name, _, kind, _, what in reversed(POLICY_SWITCHES):
+        flag = {"is_flag": False, "flag_value": "1"} if isinstance(kind, Switch) else {}
+        function = click.option(f"--{name}", type=kind, help=what, **flag)(function)  # type: ignore[arg-type]
+    return function
+
+
+def policy_of(switches: dict[str, Any]) -> "PolicyOptions":
+    """PolicyOptions with what was given on the command line, defaults for the rest."""
+    # lazy: the help text must not wait for the node
+    from node.policy import PolicyOptions
+
+    given = {
+        field: switches[name] * factor if factor > 1 else switches[name]
+        for name, field, _, factor, _ in POLICY_SWITCHES
+        if switches[name] is not None
+    }
+    return PolicyOptions(**given)
+
+
+def read_network(name: str, heights: tuple[str, ...]) -> "Params":
+    """The named network, or the one that a TOML file describes; with soft forks moved."""
+    # lazy: the help text must not wait for the chain
+    from chain import params as networks
+
+    if name.endswith(".toml"):
+        try:
+            chosen = networks.custom(tomllib.loads(Path(name).read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            fail(f"there is no file {name}; --network takes a name or a TOML file")
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            fail(f"{name} is not TOML: {error}")
+    else:
+        chosen = networks.network(name)
+    return networks.with_activation_heights(chosen, dict(map(activation, heights)))
+
+
+def activation(text: str) -> tuple[str, int]:
+    """`segwit@100` as (`segwit`, 100)."""
+    name, at, height = text.partition("@")
+    if not at or not height.isascii() or not height.isdigit():
+        fail(f"--testactivationheight takes NAME@HEIGHT, such as segwit@100, not '{text}'")
+    return name, int(height)
+
+
+@click.group()
+def node() -> None:
+    """One node: run it, watch its gossip.
+
+    \b
+    Examples:
+      farthing node run --datadir ./data
+      farthing node run --datadir ./b --listen 127.0.0.1:18444 --peer http://127.0.0.1:18443
+      farthing node watch http://127.0.0.1:18443
+    """
+
+
+@node.command()
+@click.option(
+    "--network",
+    default="regtest",
+    show_default=True,
+    help="regtest, classroom, main, or FILE.toml.",
+)
+@click.option(
+    "--datadir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=places.node_directory,
+    show_default="the user's data folder",
+    help="Where its data lies.",
+)
+@click.option("--listen", default=f"127.0.0.1:{DEFAULT_PORT}", show_default=True, help="HOST:PORT.")
+@click.option("--peer", "peers", multiple=True, help="A node to dial (repeatable).")
+@click.option("--connect", is_flag=True, help="Dial only the given peers, none learnt by gossip.")
+@click.option("--allow-host", "allow_hosts", multiple=True, help="A further name for this node.")
+@click.option("--allow-private-peers", is_flag=True, help="Believe gossip about private addresses.")
+@click.option(
+    "--block-time",
+    default="auto",
+    show_default=True,
+    help="With --mine-to. auto: a block one second after a payment; seconds between blocks; off.",
+)
+@click.option("--mine-to", help="Mine, and pay this address.")
+@click.option("--par", default=0, help="Threads that check scripts.  [default: all processors]")
+@click.option("--store", "engine", default="auto", show_default=True, help="leveldb or sqlite.")
+@click.option("--no-index", is_flag=True, help="Keep no index; most of Esplora's API then is gone.")
+@click.option("--max-inbound", default=125, show_default=True, help="Links that others may open.")
+@click.option(
+    "--testactivationheight",
+    "heights",
+    multiple=True,
+    help="NAME@HEIGHT for bip34, dersig, cltv, csv or segwit (repeatable).",
+)
+@policy_switches
+@one_line
+def run(
+    network: str,
+    datadir: Path,
+    listen: str,
+    peers: tuple[str, ...],
+    allow_hosts: tuple[str, ...],
+    block_time: str,
+    heights: tuple[str, ...],
+    **switches: Any,
+) -> None:
+    """Run a node in the foreground until Ctrl-C or SIGTERM.
+
+    \b
+    Example:
+      farthing node run --network regtest --datadir ./data --listen 127.0.0.1:18443
+    """
+    # lazy: the help text must not wait for the node
+    from node import daemon
+    from node.config import NodeConfig, parse_address, parse_addresses, parse_block_time
+
+    config = NodeConfig(
+        params=read_network(network, heights),
+        datadir=datadir,
+        listen=parse_address(listen, DEFAULT_PORT),
+        peers=parse_addresses(peers, DEFAULT_PORT),
+        connect_only=switches["connect"],
+        allow_hosts=allow_hosts,
+        allow_private_peers=switches["allow_private_peers"],
+        block_time=parse_block_time(block_time),
+        mine_to=switches["mine_to"],
+        par=switches["par"],
+        engine=switches["engine"],
+        no_index=switches["no_index"],
+        max_inbound=switches["max_inbound"],
+        policy=policy_of(switches),
+    )
+    sys.exit(daemon.run(config))
+
+
+@node.command()
+@click.argument("url")
+@click.option("--network", default="regtest", show_default=True, help="The node's network.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@one_line
+def watch(url: str, network: str, as_json: bool) -> None:
+    """Print the gossip of the node at URL as it passes, decoded, until Ctrl-C.
+
+    \b
+    Example:
+      farthing node watch http://127.0.0.1:18443
+    """
+    # lazy: the help text must not wait for the node
+    from node import watch as watching
+    from node.config import parse_address
+
+    address = parse_address(url, DEFAULT_PORT)
+    sys.exit(watching.run(address, read_network(network, ()), as_json=as_json))
