@@ -1,0 +1,149 @@
+"""Coins: outputs that nobody has spent yet, and views over them that can be changed and dropped.
+
+Knows what a coin is, how it is written down, how blocks change a set of coins in memory and what
+must be remembered to undo a block. Does not know the rules for spending, nor where coins are kept:
+a `CoinSource` is handed in. Read beside it: Core's coins.h and undo.h.
+
+Simplified: Core compresses coins on disk (compressor.h); here a row is the plain serialization that
+also goes into the digest of the whole set.
+"""
+
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from chain.encoding import Reader, write_compact_size
+from chain.hashes import sha256d
+from chain.transaction import OutPoint, Transaction, TxOut
+
+OP_RETURN = 0x6A
+MAX_SCRIPT_BYTES = 10_000  # Core: MAX_SCRIPT_SIZE; a longer script can never be satisfied
+_HEIGHT_AND_VALUE = struct.Struct("<Iq")
+
+
+class Coin(NamedTuple):
+    """An unspent output, with what the rules ask about its origin."""
+
+    output: TxOut
+    height: int  # of the block that created it
+    is_coinbase: bool
+
+    def serialize(self) -> bytes:
+        """height * 2 + is_coinbase (u32), value (i64), script (Core: TxOutSer, coinstats.cpp)."""
+        script = self.output.script_pubkey
+        code = self.height << 1 | self.is_coinbase
+        head = _HEIGHT_AND_VALUE.pack(code, self.output.value)
+        return head + write_compact_size(len(script)) + script
+
+    @classmethod
+    def read(cls, reader: Reader) -> "Coin":
+        """The next coin in `reader`. Raises DecodeError."""
+        code, value = _HEIGHT_AND_VALUE.unpack(reader.take(_HEIGHT_AND_VALUE.size))
+        return cls(TxOut(value, reader.var_bytes()), code >> 1, bool(code & 1))
+
+    @classmethod
+    def parse(cls, raw: bytes) -> "Coin":
+        """The coin that is the whole of `raw`. Raises DecodeError."""
+        reader = Reader(raw)
+        coin = cls.read(reader)
+        reader.finish()
+        return coin
+
+
+class CoinSource(Protocol):
+    """Anything that can be asked for a coin."""
+
+    def get(self, outpoint: OutPoint) -> Coin | None:
+        """The unspent coin at `outpoint`, or None if there is none (never was, or is spent)."""
+        ...
+
+
+class CoinsOverlay:
+    """Changes to a set of coins, held in memory over a source that is not touched.
+
+    Whoever connects a block that turns out to be invalid throws the overlay away.
+    """
+
+    def __init__(self, source: CoinSource) -> None:
+        self._source = source
+        self._changes: dict[OutPoint, Coin | None] = {}
+
+    def get(self, outpoint: OutPoint) -> Coin | None:
+        """The coin as these changes leave it."""
+        try:
+            return self._changes[outpoint]
+        except KeyError:
+            return self._source.get(outpoint)
+
+    def spend(self, outpoint: OutPoint) -> Coin:
+        """Remove a coin that is known to be there, and return it. AssertionError if it is not."""
+        coin = self.get(outpoint)
+        if coin is None:
+            raise AssertionError(f"spent a coin that is not there: {outpoint}")
+        self._changes[outpoint] = None
+        return coin
+
+    def add(self, outpoint: OutPoint, coin: Coin) -> None:
+        """Put a coin in place, whatever was there."""
+        self._changes[outpoint] = coin
+
+    def remove(self, outpoint: OutPoint) -> None:
+        """See to it that there is no coin at `outpoint`."""
+        self._changes[outpoint] = None
+
+    def changes(self) -> Mapping[OutPoint, Coin | None]:
+        """What differs from the source: the new coin, or None where there must be none."""
+        return self._changes
+
+
+def is_unspendable(script_pubkey: bytes) -> bool:
+    """True if nothing can satisfy the script, so that no coin is kept (Core: IsUnspendable)."""
+    return script_pubkey[:1] == b"\x6a" or len(script_pubkey) > MAX_SCRIPT_BYTES
+
+
+def add_outputs(overlay: CoinsOverlay, tx: Transaction, height: int) -> None:
+    """Create the coins of a transaction that is in the block at `height` (Core: AddCoins)."""
+    is_coinbase = tx.is_coinbase
+    for index, output in enumerate(tx.outputs):
+        if not is_unspendable(output.script_pubkey):
+            overlay.add(OutPoint(tx.txid, index), Coin(output, height, is_coinbase))
+
+
+def remove_outputs(overlay: CoinsOverlay, tx: Transaction) -> None:
+    """Undo `add_outputs`."""
+    for index in range(len(tx.outputs)):
+        overlay.remove(OutPoint(tx.txid, index))
+
+
+# What a block spent: for each of its transactions but the coinbase, the coin of each input.
+BlockUndo = tuple[tuple[Coin, ...], ...]
+
+
+def serialize_undo(undo: BlockUndo) -> bytes:
+    """Count of transactions, then for each: count of coins, coins."""
+    parts = [write_compact_size(len(undo))]
+    for spent in undo:
+        parts.append(write_compact_size(len(spent)))
+        parts.extend(coin.serialize() for coin in spent)
+    return b"".join(parts)
+
+
+def parse_undo(raw: bytes) -> BlockUndo:
+    """The inverse of `serialize_undo`. Raises DecodeError."""
+    reader = Reader(raw)
+    undo = tuple(_read_spent(reader) for _ in range(reader.compact_size()))
+    reader.finish()
+    return undo
+
+
+def _read_spent(reader: Reader) -> tuple[Coin, ...]:
+    return tuple(Coin.read(reader) for _ in range(reader.compact_size()))
+
+
+def coins_hash(coins: Iterable[tuple[OutPoint, Coin]]) -> bytes:
+    """Digest of a set of coins, given in order of (txid, index): Core's hash_serialized_3.
+
+    Two nodes at the same tip have the same digest, whatever way they came there.
+    """
+    parts: Sequence[bytes] = [outpoint.serialize() + coin.serialize() for outpoint, coin in coins]
+    return sha256d(b"".join(parts))

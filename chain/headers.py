@@ -1,0 +1,282 @@
+"""The tree of headers: every header we know, who its parent is and how much work stands behind it.
+
+Knows chainwork, median time past, ancestors, which branches are failed, which have all their
+bodies, and which is best. Does not check rules (block_rules) nor keep anything (chainstate).
+Read beside it: Core's chain.h and chain.cpp, and FindMostWorkChain in validation.cpp.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from chain.block import BlockHeader
+from chain.work import work_of
+
+MEDIAN_TIME_BLOCKS = 11  # Core: nMedianTimeSpan
+MAX_HEADERS = 2_000  # Core: MAX_HEADERS_RESULTS, the most headers in one message
+_LOCATOR_DENSE_HASHES = 10  # so many blocks in a row, then every 2nd, 4th, 8th, ... back to genesis
+
+
+class HeaderEntry:
+    """One header in its place in the tree, and what we have learnt about its block."""
+
+    __slots__ = (
+        "chainwork",  # sum of the expected hashes of this block and all before it
+        "children",
+        "failed",  # breaks a rule, or descends from a block that does, or is declared invalid
+        "has_body",  # its block is in the store
+        "hash",
+        "header",
+        "height",
+        "is_connected_once",  # its block has passed every rule at least once, scripts included
+        "median_time_past",  # median of the times of this block and the ten before it, unix seconds
+        "parent",
+        "sequence",  # when its body and all its ancestors' were there; None if some are missing
+        "skip",
+    )
+
+    def __init__(self, header: BlockHeader, parent: "HeaderEntry | None") -> None:
+        self.header = header
+        self.hash = header.hash
+        self.parent = parent
+        self.height: int = 0 if parent is None else parent.height + 1
+        self.chainwork: int = work_of(header.bits) + (0 if parent is None else parent.chainwork)
+        self.children: list[HeaderEntry] = []
+        self.has_body = False
+        self.sequence: int | None = None
+        self.is_connected_once = False
+        self.failed = False
+        # A second way back, far enough that any ancestor is a few dozen steps away.
+        self.skip = None if parent is None else parent.ancestor(self.height & (self.height - 1))
+        self.median_time_past: int = self._median_time_past()
+
+    def __repr__(self) -> str:
+        return f"HeaderEntry({self.height}, {self.hash[::-1].hex()})"
+
+    def _median_time_past(self) -> int:
+        times: list[int] = []
+        entry: HeaderEntry | None = self
+        while entry is not None and len(times) < MEDIAN_TIME_BLOCKS:
+            times.append(entry.header.time)
+            entry = entry.parent
+        times.sort()
+        return times[len(times) // 2]
+
+    def ancestor(self, height: int) -> "HeaderEntry":
+        """The ancestor at `height`, perhaps this entry itself. IndexError if there is none."""
+        if not 0 <= height <= self.height:
+            raise IndexError(f"no ancestor at height {height} of a block at {self.height}")
+        entry = self
+        while entry.height > height and entry.skip is not None and entry.parent is not None:
+            entry = entry.skip if entry.skip.height >= height else entry.parent
+        return entry
+
+    def is_ancestor_of(self, other: "HeaderEntry") -> bool:
+        """True if `other` builds on this entry, or is it."""
+        return self.height <= other.height and other.ancestor(self.height) is self
+
+    def descendants(self) -> "Iterator[HeaderEntry]":
+        """This entry and everything that builds on it, parents first."""
+        waiting = [self]
+        while waiting:
+            entry = waiting.pop()
+            yield entry
+            waiting.extend(entry.children)
+
+
+class ActiveChain:
+    """The chain of connected blocks, by height."""
+
+    def __init__(self, genesis: HeaderEntry) -> None:
+        self._entries = [genesis]
+
+    @property
+    def tip(self) -> HeaderEntry:
+        """The last connected block."""
+        return self._entries[-1]
+
+    @property
+    def height(self) -> int:
+        """The height of the tip."""
+        return len(self._entries) - 1
+
+    def __getitem__(self, height: int) -> HeaderEntry:
+        if height < 0:
+            raise IndexError(f"no block at height {height}")
+        return self._entries[height]
+
+    def __contains__(self, entry: HeaderEntry) -> bool:
+        return entry.height < len(self._entries) and self._entries[entry.height] is entry
+
+    def fork_with(self, entry: HeaderEntry) -> HeaderEntry:
+        """The last block that this chain and the branch of `entry` have in common."""
+        common = entry.ancestor(min(entry.height, self.height))
+        while common not in self and common.parent is not None:
+            common = common.parent
+        return common
+
+    def path_to(self, entry: HeaderEntry) -> list[HeaderEntry]:
+        """What must be connected after the fork to reach `entry`, oldest first."""
+        path = []
+        while entry not in self and entry.parent is not None:
+            path.append(entry)
+            entry = entry.parent
+        return path[::-1]
+
+    def set_tip(self, entry: HeaderEntry) -> None:
+        """Make `entry` the tip."""
+        path = self.path_to(entry)
+        del self._entries[self.fork_with(entry).height + 1 :]
+        self._entries.extend(path)
+
+
+class HeaderTree:
+    """All headers known, from genesis up."""
+
+    def __init__(self, genesis: BlockHeader) -> None:
+        self.genesis = HeaderEntry(genesis, None)
+        self._entries = {self.genesis.hash: self.genesis}
+        self._next_sequence = 0
+        # Most work among those not failed; of equals, the first heard of.
+        self.best_header = self.genesis
+        # The same among those whose bodies are all here: what the tip should be.
+        self.best_candidate = self.genesis
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[HeaderEntry]:
+        return iter(self._entries.values())
+
+    def __contains__(self, block_hash: bytes) -> bool:
+        return block_hash in self._entries
+
+    def __getitem__(self, block_hash: bytes) -> HeaderEntry:
+        return self._entries[block_hash]
+
+    def get(self, block_hash: bytes) -> HeaderEntry | None:
+        """The entry of `block_hash`, or None."""
+        return self._entries.get(block_hash)
+
+    def add(self, header: BlockHeader) -> HeaderEntry:
+        """Hang a header whose parent is known into the tree (KeyError if it is not)."""
+        known = self._entries.get(header.hash)
+        if known is not None:
+            return known
+        parent = self._entries[header.prev_hash]
+        entry = HeaderEntry(header, parent)
+        parent.children.append(entry)
+        self._entries[entry.hash] = entry
+        if not entry.failed and entry.chainwork > self.best_header.chainwork:
+            self.best_header = entry
+        return entry
+
+    def link_body(self, entry: HeaderEntry) -> list[HeaderEntry]:
+        """Note that the body of `entry` has arrived. Returns all entries that changed.
+
+        Blocks become candidates in the order in which their last missing ancestor came
+        (Core: ReceivedBlockTransactions).
+        """
+        entry.has_body = True
+        changed = [entry]
+        if entry.parent is None or entry.parent.sequence is not None:
+            changed = [each for each in _breadth_first_with_bodies(entry) if each.sequence is None]
+            for each in changed:
+                self.restore_sequence(each, self._next_sequence)
+        return changed
+
+    def restore_sequence(self, entry: HeaderEntry, sequence: int) -> None:
+        """Make `entry`, whose ancestors all have bodies, a candidate at this place in the order."""
+        entry.sequence = sequence
+        self._next_sequence = max(self._next_sequence, sequence + 1)
+        if not entry.failed and _is_better(entry, self.best_candidate):
+            self.best_candidate = entry
+
+    def mark_failed(self, entry: HeaderEntry) -> list[HeaderEntry]:
+        """Fail `entry` and everything that builds on it. Returns all entries that changed."""
+        changed = [each for each in entry.descendants() if not each.failed]
+        for each in changed:
+            each.failed = True
+        self.choose_again()
+        return changed
+
+    def clear_failed(self, entry: HeaderEntry) -> list[HeaderEntry]:
+        """Forgive `entry`, its ancestors and its descendants (Core: ResetBlockFailureFlags)."""
+        changed = [each for each in entry.descendants() if each.failed]
+        ancestor = entry.parent
+        while ancestor is not None and ancestor.failed:
+            changed.append(ancestor)
+            ancestor = ancestor.parent
+        for each in changed:
+            each.failed = False
+        self.choose_again()
+        return changed
+
+    def choose_again(self) -> None:
+        """Find the best header and candidate anew, after entries have failed or been forgiven."""
+        self.best_header = self.best_candidate = self.genesis
+        for entry in self:
+            if entry.failed:
+                continue
+            if entry.chainwork > self.best_header.chainwork:
+                self.best_header = entry
+            if entry.sequence is not None and _is_better(entry, self.best_candidate):
+                self.best_candidate = entry
+
+    def tips(self) -> list[HeaderEntry]:
+        """The ends of all branches, highest first."""
+        tips = [entry for entry in self if not entry.children]
+        return sorted(tips, key=lambda entry: entry.height, reverse=True)
+
+
+def _is_better(entry: HeaderEntry, than: HeaderEntry) -> bool:
+    """More work; of equal work, the one whose bodies were complete first. Both have a sequence."""
+    if entry.chainwork != than.chainwork:
+        return entry.chainwork > than.chainwork
+    return (entry.sequence or 0) < (than.sequence or 0)
+
+
+def _breadth_first_with_bodies(entry: HeaderEntry) -> Iterator[HeaderEntry]:
+    level = [entry]
+    while level:
+        yield from level
+        level = [child for each in level for child in each.children if child.has_body]
+
+
+def locator(entry: HeaderEntry) -> list[bytes]:
+    """Hashes from `entry` back to genesis, ever sparser: where we stand, in a few lines.
+
+    The peer answers from the first hash that it has on its own chain (Core: LocatorEntries).
+    """
+    hashes: list[bytes] = []
+    step, height = 1, entry.height
+    while height > 0:
+        entry = entry.ancestor(height)
+        hashes.append(entry.hash)
+        if len(hashes) >= _LOCATOR_DENSE_HASHES:
+            step *= 2
+        height -= step
+    return [*hashes, entry.ancestor(0).hash]
+
+
+def after_locator(
+    tree: HeaderTree,
+    active: ActiveChain,
+    hashes: Sequence[bytes],
+    stop: bytes,
+    limit: int = MAX_HEADERS,
+) -> list[HeaderEntry]:
+    """What follows, on the active chain, the first known hash of a locator.
+
+    Ends after `stop` or `limit` entries. A locator without hashes asks for `stop` alone; one that
+    we know nothing of is answered from genesis on (Core: NetMsgType::GETHEADERS).
+    """
+    if not hashes:
+        wanted = tree.get(stop)
+        return [] if wanted is None else [wanted]
+    found = (tree.get(block_hash) for block_hash in hashes)
+    start = next((entry.height for entry in found if entry is not None and entry in active), 0)
+    entries = []
+    for height in range(start + 1, min(start + limit, active.height) + 1):
+        entries.append(active[height])
+        if active[height].hash == stop:
+            break
+    return entries

@@ -1,0 +1,192 @@
+"""What a transaction must satisfy: by itself, in time, and against the coins it spends.
+
+Knows every rule that a block and the mempool share, except scripts (interpreter). Does not know
+blocks. Read beside it: Core's consensus/tx_check.cpp and consensus/tx_verify.cpp.
+"""
+
+from collections.abc import Callable, Sequence
+
+from chain.coins import Coin
+from chain.errors import Invalid, Reason
+from chain.params import Params
+from chain.script.flags import ScriptFlag
+from chain.script.script import count_sigops, instructions, is_p2sh, is_push_only, witness_program
+from chain.transaction import (
+    MAX_MONEY,
+    SEQUENCE_FINAL,
+    WITNESS_SCALE_FACTOR,
+    OutPoint,
+    Transaction,
+    TxIn,
+)
+
+MAX_BLOCK_WEIGHT = 4_000_000  # BIP 141; Core: MAX_BLOCK_WEIGHT
+MIN_COINBASE_SCRIPT_BYTES = 2
+MAX_COINBASE_SCRIPT_BYTES = 100
+LOCKTIME_THRESHOLD = (
+    500_000_000  # below: a height; from here on: unix seconds (Core: the same name)
+)
+SEQUENCE_LOCKTIME_DISABLED = 1 << 31  # BIP 68
+SEQUENCE_LOCKTIME_IS_TIME = 1 << 22  # BIP 68: the lock counts 512 seconds, not blocks
+SEQUENCE_LOCKTIME_MASK = 0xFFFF  # BIP 68
+SEQUENCE_LOCKTIME_SECONDS_SHIFT = 9  # BIP 68: one unit is 2 ** 9 = 512 seconds
+
+
+def check_transaction(tx: Transaction) -> None:
+    """The rules that need nothing but the transaction. Raises Invalid (Core: CheckTransaction)."""
+    if not tx.inputs:
+        raise Invalid(Reason.BAD_TXNS_VIN_EMPTY)
+    if not tx.outputs:
+        raise Invalid(Reason.BAD_TXNS_VOUT_EMPTY)
+    if tx.stripped_size * WITNESS_SCALE_FACTOR > MAX_BLOCK_WEIGHT:
+        raise Invalid(Reason.BAD_TXNS_OVERSIZE, f"{tx.stripped_size} bytes without witness")
+    _check_output_values(tx)
+    if len({tx_in.outpoint for tx_in in tx.inputs}) < len(tx.inputs):
+        raise Invalid(Reason.BAD_TXNS_INPUTS_DUPLICATE)
+    if tx.is_coinbase:
+        length = len(tx.inputs[0].script_sig)
+        if not MIN_COINBASE_SCRIPT_BYTES <= length <= MAX_COINBASE_SCRIPT_BYTES:
+            raise Invalid(Reason.BAD_CB_LENGTH, f"{length} bytes")
+    elif any(tx_in.outpoint.is_null for tx_in in tx.inputs):
+        raise Invalid(Reason.BAD_TXNS_PREVOUT_NULL)
+
+
+def _check_output_values(tx: Transaction) -> None:
+    total = 0
+    for output in tx.outputs:
+        if output.value < 0:
+            raise Invalid(Reason.BAD_TXNS_VOUT_NEGATIVE)
+        if output.value > MAX_MONEY:
+            raise Invalid(Reason.BAD_TXNS_VOUT_TOOLARGE)
+        total += output.value
+        if total > MAX_MONEY:
+            raise Invalid(Reason.BAD_TXNS_TXOUTTOTAL_TOOLARGE)
+
+
+def is_final(tx: Transaction, height: int, time: int) -> bool:
+    """True if `tx` may be in a block at `height` whose lock time cutoff is `time` (unix seconds).
+
+    The cutoff is the median time past of the parent (BIP 113). Core: IsFinalTx.
+    """
+    if tx.locktime < (height if tx.locktime < LOCKTIME_THRESHOLD else time):
+        return True
+    return all(tx_in.sequence == SEQUENCE_FINAL for tx_in in tx.inputs)
+
+
+def sequence_locks(
+    tx: Transaction,
+    coin_heights: Sequence[int],
+    median_time_at: Callable[[int], int],
+) -> tuple[int, int]:
+    """The last height and the last median time past at which `tx` is still locked (BIP 68).
+
+    `coin_heights`: of the coin of each input. `median_time_at(h)`: median time past of the block
+    at height h. -1 where nothing is locked. Core: CalculateSequenceLocks.
+    """
+    last_height = last_time = -1
+    if tx.version < 2:
+        return last_height, last_time
+    for tx_in, coin_height in zip(tx.inputs, coin_heights, strict=True):
+        if tx_in.sequence & SEQUENCE_LOCKTIME_DISABLED:
+            continue
+        units = tx_in.sequence & SEQUENCE_LOCKTIME_MASK
+        if tx_in.sequence & SEQUENCE_LOCKTIME_IS_TIME:
+            start = median_time_at(max(coin_height - 1, 0))
+            last_time = max(last_time, start + (units << SEQUENCE_LOCKTIME_SECONDS_SHIFT) - 1)
+        else:
+            last_height = max(last_height, coin_height + units - 1)
+    return last_height, last_time
+
+
+def check_sequence_locks(
+    tx: Transaction,
+    coin_heights: Sequence[int],
+    height: int,
+    median_time_at: Callable[[int], int],
+) -> None:
+    """Are the inputs old enough for a block at `height`? Raises Invalid (Core: SequenceLocks)."""
+    last_height, last_time = sequence_locks(tx, coin_heights, median_time_at)
+    if last_height >= height or last_time >= median_time_at(height - 1):
+        raise Invalid(Reason.BAD_TXNS_NONFINAL, "inputs are younger than their relative locks")
+
+
+def check_inputs(
+    tx: Transaction,
+    get_coin: Callable[[OutPoint], Coin | None],
+    height: int,
+    params: Params,
+) -> tuple[int, list[Coin]]:
+    """Money and maturity for a block at `height`. Returns the fee in satoshi and the coins spent.
+
+    Raises Invalid. Core: CheckTxInputs.
+    """
+    coins: list[Coin] = []
+    for tx_in in tx.inputs:
+        coin = get_coin(tx_in.outpoint)
+        if coin is None:
+            raise Invalid(Reason.BAD_TXNS_INPUTS_MISSINGORSPENT, str(tx_in.outpoint))
+        coins.append(coin)
+    value_in = _value_of_mature(coins, height, params)
+    value_out = sum(output.value for output in tx.outputs)
+    if value_in < value_out:
+        detail = f"value in ({value_in}) < value out ({value_out})"
+        raise Invalid(Reason.BAD_TXNS_IN_BELOWOUT, detail)
+    fee = value_in - value_out
+    if fee > MAX_MONEY:
+        raise Invalid(Reason.BAD_TXNS_FEE_OUTOFRANGE)
+    return fee, coins
+
+
+def _value_of_mature(coins: Sequence[Coin], height: int, params: Params) -> int:
+    total = 0
+    for coin in coins:
+        depth = height - coin.height
+        if coin.is_coinbase and depth < params.coinbase_maturity_blocks:
+            detail = f"tried to spend coinbase at depth {depth}"
+            raise Invalid(Reason.BAD_TXNS_PREMATURE_SPEND_OF_COINBASE, detail)
+        total += coin.output.value
+        if not (0 <= coin.output.value <= MAX_MONEY and total <= MAX_MONEY):
+            raise Invalid(Reason.BAD_TXNS_INPUTVALUES_OUTOFRANGE)
+    return total
+
+
+def legacy_sigops(tx: Transaction) -> int:
+    """Signature operations written in the transaction itself, counted the oldest way."""
+    return sum(count_sigops(tx_in.script_sig, False) for tx_in in tx.inputs) + sum(
+        count_sigops(output.script_pubkey, False) for output in tx.outputs
+    )
+
+
+def sigop_cost(tx: Transaction, spent: Sequence[Coin], flags: ScriptFlag) -> int:
+    """What `tx` takes of a block's 80,000: legacy * 4 + P2SH * 4 + witness (BIP 141).
+
+    `spent` holds the coin of each input, nothing for a coinbase. Core: GetTransactionSigOpCost.
+    """
+    cost = legacy_sigops(tx) * WITNESS_SCALE_FACTOR
+    for tx_in, coin in zip(tx.inputs, spent, strict=False):
+        script_pubkey = coin.output.script_pubkey
+        program = witness_program(script_pubkey)
+        if ScriptFlag.P2SH in flags and is_p2sh(script_pubkey):
+            redeem_script = _last_push(tx_in.script_sig)
+            cost += count_sigops(redeem_script, True) * WITNESS_SCALE_FACTOR
+            program = witness_program(redeem_script)
+        if program is not None and ScriptFlag.WITNESS in flags:
+            cost += _witness_sigops(tx_in, *program)
+    return cost
+
+
+def _last_push(script_sig: bytes) -> bytes:
+    """What a P2SH scriptSig leaves on top of the stack; nothing if it does more than push."""
+    if not is_push_only(script_sig):
+        return b""
+    pushes = [data for _, data, _ in instructions(script_sig)]
+    return pushes[-1] or b"" if pushes else b""
+
+
+def _witness_sigops(tx_in: TxIn, version: int, program: bytes) -> int:
+    """Core: WitnessSigOps. Taproot has a budget of its own instead."""
+    if version == 0 and len(program) == 20:
+        return 1
+    if version == 0 and len(program) == 32 and tx_in.witness:
+        return count_sigops(tx_in.witness[-1], True)
+    return 0
