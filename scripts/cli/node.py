@@ -1,7 +1,7 @@
 """`farthing node`: one node, run in the foreground; and a peer that prints what it hears.
 
-It turns switches into a NodeConfig. Testing and policy switches carry Bitcoin Core's names and units,
-with two dashes, so that what is known from bitcoind works here.
+It turns switches into a NodeConfig. Testing and policy switches carry Bitcoin Core's names and
+units, with two dashes, so that what is known from bitcoind works here.
 """
 
 import sys
@@ -46,9 +46,9 @@ class Switch(click.ParamType):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> bool:
         """0 and 1 only."""
-        if value in ("0", "1", True, False):
-            return value in ("1", True)
-        self.fail(f"{value!r} is neither 0 nor 1", param, ctx)
+        if value not in ("0", "1", True, False):
+            self.fail(f"{value!r} is neither 0 nor 1", param, ctx)
+        return value in ("1", True)
 
 
 POLICY_SWITCHES: list[tuple[str, str, Any, int, str]] = [
