@@ -83,7 +83,7 @@ class LocalNetwork:
         self.directory = directory.resolve()
         self.network = network
         self.nodes: list[NodeProcess] = []
-        self._commands: list[list[str]] = []
+        self._options: list[list[str]] = []
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._load()
 
@@ -142,33 +142,30 @@ class LocalNetwork:
         if fresh and (self.directory / STATE_FILE).exists():
             self.forget()
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.nodes, self._commands = [], []
+        self.nodes = []
+        self._options = [list(options(number)) for number in range(count)]
         try:
             for number in range(count):
-                self._start_node(number, first_port, options(number))
+                url = f"http://127.0.0.1:{first_port + number}"
+                self.nodes.append(self._launch(number, url, peers_of(number)))
             self._save()
             self._wait_ready()
         except BaseException:
             self.stop()
             raise
 
-    def _start_node(self, number: int, first_port: int, options: Sequence[str]) -> None:
+    def _launch(self, number: int, url: str, peers: Sequence[int]) -> NodeProcess:
         datadir = self.directory / f"node{number}"
         datadir.mkdir(exist_ok=True)
-        address = f"127.0.0.1:{first_port + number}"
         command = [sys.executable, "-m", "farthing", "node", "run"]
         command += ["--network", self.network, "--datadir", str(datadir)]
-        command += ["--listen", address, "--allow-private-peers"]
-        for peer in peers_of(number):
-            command += ["--peer", f"http://127.0.0.1:{first_port + peer}"]
-        self._commands.append([*command, *options])
-        self.nodes.append(self._launch(number, f"http://{address}", datadir))
-
-    def _launch(self, number: int, url: str, datadir: Path) -> NodeProcess:
+        command += ["--listen", url.removeprefix("http://"), "--allow-private-peers"]
+        for peer in peers:
+            command += ["--peer", self.nodes[peer].url]
         with (datadir / LOG_FILE).open("ab") as log:
             # A session of its own: Ctrl-C in the terminal reaches us alone, and we stop the nodes.
             child = subprocess.Popen(
-                self._commands[number],
+                [*command, *self._options[number]],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -177,15 +174,28 @@ class LocalNetwork:
         self._children[child.pid] = child
         return NodeProcess(url, str(datadir), child.pid, self.network)
 
-    def restart_node(self, number: int, *more_options: str) -> None:
-        """Start a node that has ended again, on its own data, and wait until it answers."""
+    def restart_node(self, number: int, peers: Sequence[int] | None = None) -> None:
+        """Start a node that has ended again, on its own data, and wait until it answers.
+
+        `peers` are the nodes that it dials from now on; without them, the same as at the start.
+        """
         ended = self.nodes[number]
         if self.is_running(ended):
             raise NetworkError(f"the node at {ended.url} still runs; stop it first")
-        self._commands[number] += more_options
-        self.nodes[number] = self._launch(number, ended.url, Path(ended.datadir))
+        dialled = peers_of(number) if peers is None else peers
+        self.nodes[number] = self._launch(number, ended.url, dialled)
         self._save()
         self._wait_ready()
+
+    def stop_node(self, number: int) -> None:
+        """Stop one node gently and wait until its process has ended."""
+        node = self.nodes[number]
+        os.kill(node.pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_S
+        while self.is_running(node):
+            if time.monotonic() > deadline:
+                raise NetworkError(f"the node at {node.url} did not stop; see {node.log}")
+            time.sleep(POLL_S)
 
     def _wait_ready(self) -> None:
         deadline = time.monotonic() + READY_S
