@@ -1,0 +1,143 @@
+"""Connecting a block of single-key spends, against Bitcoin Core's engine and bare libsecp256k1.
+
+It grows one chain in memory, then hands the very same blocks to a node's chainstate on its real
+store and, where its wheel is installed, to Core's engine; the last block, full of spends, is timed.
+"""
+
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+
+from chain import curve
+from chain.block import Block
+from chain.chainstate import Chainstate
+from chain.hashes import hash160
+from chain.params import REGTEST
+from chain.script.check import Verifier
+from chain.script.sighash import SIGHASH_ALL, witness_v0_sighash
+from chain.script.templates import p2pkh, p2wpkh
+from chain.store import MemoryStore
+from chain.transaction import SEQUENCE_FINAL, OutPoint, Transaction, TxIn, TxOut
+from node.runtime import threaded_verifier
+from node.storage.opening import open_store
+from node.template import block_of, grind
+
+THREADS = 2
+FEE = 200
+SECRET = (1).to_bytes(32, "big")
+PUBLIC_KEY = curve.public_key(SECRET)
+SCRIPT = p2wpkh(hash160(PUBLIC_KEY))
+
+# (what, ours, unit, against what, theirs)
+Row = tuple[str, float, str, str, float]
+
+
+def mine(chainstate: Chainstate, transactions: Sequence[Transaction] = (), fees: int = 0) -> Block:
+    """One more block of exactly these transactions, accepted by the chain."""
+    now = chainstate.tip.header.time + 600
+    block = grind(block_of(chainstate, transactions, fees, SCRIPT, now), 0, 1 << 20)
+    if block is None:
+        raise AssertionError("a million tries found no block on regtest")
+    chainstate.accept_block(block, now)
+    return block
+
+
+def signed(coins: Sequence[tuple[OutPoint, int]], outputs: tuple[TxOut, ...]) -> Transaction:
+    """A transaction that spends our coins, each a key hash, with real signatures."""
+    bare = tuple(TxIn(outpoint, b"", SEQUENCE_FINAL, ()) for outpoint, _ in coins)
+    unsigned = Transaction(2, bare, outputs, 0)
+    inputs = []
+    for index, (_, value) in enumerate(coins):
+        digest = witness_v0_sighash(unsigned, index, p2pkh(hash160(PUBLIC_KEY)), value, SIGHASH_ALL)
+        signature = curve.sign_ecdsa(SECRET, digest) + bytes([SIGHASH_ALL])
+        inputs.append(bare[index]._replace(witness=(signature, PUBLIC_KEY)))
+    return Transaction(2, tuple(inputs), outputs, 0)
+
+
+def grow(spends: int) -> list[Block]:
+    """A chain whose last block holds `spends` transactions of one P2WPKH input each."""
+    chainstate = Chainstate(REGTEST, MemoryStore())
+    blocks = [mine(chainstate) for _ in range(1 + REGTEST.coinbase_maturity_blocks)]
+    coinbase = blocks[0].transactions[0]
+    value = (coinbase.outputs[0].value - FEE * spends) // spends
+    fan = signed(
+        [(OutPoint(coinbase.txid, 0), coinbase.outputs[0].value)],
+        tuple(TxOut(value, SCRIPT) for _ in range(spends)),
+    )
+    blocks.append(mine(chainstate, [fan]))
+    payments = [
+        signed([(OutPoint(fan.txid, index), value)], (TxOut(value - FEE, SCRIPT),))
+        for index in range(spends)
+    ]
+    blocks.append(mine(chainstate, payments, FEE * spends))
+    return blocks
+
+
+def by_farthing(blocks: Sequence[Block], folder: Path, verifier: Verifier) -> float:
+    """Seconds for the last block, from bytes to a synced store."""
+    store = open_store(folder)
+    chainstate = Chainstate(REGTEST, store, verifier=verifier)
+    now = blocks[-1].header.time
+    for block in blocks[:-1]:
+        chainstate.accept_block(block, now)
+    raw = blocks[-1].serialize()
+    begin = time.perf_counter()
+    chainstate.accept_block(Block.parse(raw), now)
+    taken = time.perf_counter() - begin
+    if chainstate.tip.hash != blocks[-1].hash:
+        raise AssertionError("the block was not connected")
+    store.close()
+    return taken
+
+
+def by_core(blocks: Sequence[Block], folder: Path) -> float:
+    """Seconds that Bitcoin Core's engine takes for the last block, from bytes."""
+    # lazy: the engine is a wheel for tests, not on every platform
+    import pbk
+
+    folder.mkdir()
+    options = pbk.ChainstateManagerOptions(
+        pbk.make_context(pbk.ChainType.REGTEST), str(folder), str(folder / "blocks")
+    )
+    # Beside the main thread.
+    options.set_worker_threads_num(THREADS - 1)
+    engine = pbk.ChainstateManager(options)
+    for block in blocks[:-1]:
+        engine.process_block(pbk.Block(block.serialize()))
+    raw = blocks[-1].serialize()
+    begin = time.perf_counter()
+    engine.process_block(pbk.Block(raw))
+    return time.perf_counter() - begin
+
+
+def by_libsecp(spends: int) -> float:
+    """Seconds that the bare library takes to verify as many signatures on as many threads."""
+    digest = bytes(range(32))
+    signature = curve.sign_ecdsa(SECRET, digest)
+
+    def verify(count: int) -> None:
+        for _ in range(count):
+            curve.verify_ecdsa(PUBLIC_KEY, signature, digest)
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        begin = time.perf_counter()
+        list(threads.map(verify, [spends // THREADS] * THREADS))
+        return time.perf_counter() - begin
+
+
+def connect_figures(spends: int, rounds: int = 3) -> Iterator[Row]:
+    """Microseconds an input to connect a block of `spends` P2WPKH spends, and what others take."""
+    blocks = grow(spends)
+    with tempfile.TemporaryDirectory() as name, threaded_verifier(THREADS) as verifier:
+        folder = Path(name)
+        ours = min(by_farthing(blocks, folder / f"f{n}", verifier) for n in range(rounds))
+        what = f"connect {spends} P2WPKH spends, an input"
+        scale = 1e6 / spends
+        bare = min(by_libsecp(spends) for _ in range(rounds))
+        yield what, ours * scale, "µs", f"libsecp256k1 alone, {THREADS} threads", bare * scale
+        if find_spec("pbk"):
+            core = min(by_core(blocks, folder / f"c{n}") for n in range(rounds))
+            yield what, ours * scale, "µs", "Bitcoin Core's engine", core * scale
