@@ -8,6 +8,7 @@ Reading order, which is also the import order: a file imports only files above i
     errors        what can be wrong: Reason, Invalid, DecodeError
     encoding      little-endian integers, compact sizes, the hex that people see
     hashes        sha256d, hash160, tagged hashes
+    der           r and s of a signature, as the first nodes read it
     curve_ecdsa   secp256k1 in the readable `ecdsa` library
     curve_libsecp secp256k1 in libsecp256k1, the library of Bitcoin Core
     curve         signatures and keys: one interface over the two

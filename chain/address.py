@@ -1,0 +1,183 @@
+"""Addresses: the scriptPubKeys that people can write down, in base58check, bech32 and bech32m.
+
+Knows the three encodings, and which scripts have an address. Does not know how such a script is
+spent (script/templates). Read beside it: BIP 173 and BIP 350, whose reference code this follows.
+"""
+
+from collections.abc import Iterable
+
+from chain.errors import DecodeError
+from chain.hashes import sha256d
+from chain.params import NETWORKS, Params
+
+_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+_GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+_BECH32_CONSTANT = 1
+_BECH32M_CONSTANT = 0x2BC830A3
+_CHECKSUM_SIZE = 6
+MAX_BECH32_LENGTH = 90  # characters (BIP 173)
+MAX_BASE58_LENGTH = 120  # characters: an extended key has 111, and decoding long text is quadratic
+MAX_WITNESS_VERSION = 16
+
+_P2PKH = (b"\x76\xa9\x14", b"\x88\xac")  # DUP HASH160 push of 20 … EQUALVERIFY CHECKSIG
+_P2SH = (b"\xa9\x14", b"\x87")  # HASH160 push of 20 … EQUAL
+_HASH_SIZE = 20
+_OP_1 = 0x51
+_VERSION_0_SCRIPT_SIZES = (22, 34)  # bytes: a program of 20 or 32
+
+
+class AddressError(DecodeError):
+    """The text is not an address, and why."""
+
+
+class WrongNetwork(AddressError):  # noqa: N818, Error would say nothing more
+    """The text is an address, but of another network."""
+
+
+def base58check_encode(data: bytes) -> str:
+    """The data and four bytes of checksum, in base 58."""
+    data += sha256d(data)[:4]
+    number, text = int.from_bytes(data, "big"), ""
+    while number:
+        number, digit = divmod(number, 58)
+        text = _BASE58[digit] + text
+    zeros = len(data) - len(data.lstrip(b"\0"))
+    return _BASE58[0] * zeros + text
+
+
+def base58check_decode(text: str) -> bytes:
+    """The data without its checksum. Raises AddressError."""
+    if len(text) > MAX_BASE58_LENGTH:
+        raise AddressError(f"{len(text)} characters are too many for base58")
+    number = 0
+    for character in text:
+        digit = _BASE58.find(character)
+        if digit < 0:
+            raise AddressError(f"{character!r} is not a base58 character")
+        number = number * 58 + digit
+    zeros = len(text) - len(text.lstrip(_BASE58[0]))
+    data = bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
+    if len(data) < 4 or sha256d(data[:-4])[:4] != data[-4:]:
+        raise AddressError("the base58 checksum is wrong: a character was mistyped or is missing")
+    return data[:-4]
+
+
+def _polymod(values: Iterable[int]) -> int:
+    """What a BCH code leaves over: it notices any four wrong characters."""
+    checksum = 1
+    for value in values:
+        top = checksum >> 25
+        checksum = (checksum & 0x1FFFFFF) << 5 ^ value
+        for bit, generator in enumerate(_GENERATOR):
+            checksum ^= generator if top >> bit & 1 else 0
+    return checksum
+
+
+def _expand(hrp: str) -> list[int]:
+    return [ord(c) >> 5 for c in hrp] + [0] + [ord(c) & 31 for c in hrp]
+
+
+def _regroup(values: Iterable[int], old_bits: int, new_bits: int) -> tuple[list[int], int, int]:
+    """The same bits in other groups; the bits left over at the end and how many they are."""
+    groups, pool, count = [], 0, 0
+    for value in values:
+        pool, count = pool << old_bits | value, count + old_bits
+        while count >= new_bits:
+            count -= new_bits
+            groups.append(pool >> count)
+            pool &= (1 << count) - 1
+    return groups, pool, count
+
+
+def bech32_encode(hrp: str, values: list[int], *, is_bech32m: bool) -> str:
+    """`hrp`, a 1, and the 5-bit values with their checksum."""
+    constant = _BECH32M_CONSTANT if is_bech32m else _BECH32_CONSTANT
+    remainder = _polymod([*_expand(hrp), *values, *[0] * _CHECKSUM_SIZE]) ^ constant
+    checksum = [remainder >> 5 * (5 - i) & 31 for i in range(_CHECKSUM_SIZE)]
+    return hrp + "1" + "".join(_BECH32[value] for value in values + checksum)
+
+
+def bech32_decode(text: str) -> tuple[str, list[int], bool]:
+    """The part before the 1, the 5-bit values, and whether it is bech32m. Raises AddressError."""
+    if text not in (text.lower(), text.upper()):
+        raise AddressError("upper and lower case are mixed")
+    hrp, separator, data = text.lower().rpartition("1")
+    if not separator or not hrp or len(data) < _CHECKSUM_SIZE or len(text) > MAX_BECH32_LENGTH:
+        raise AddressError("not bech32: expected a prefix, a 1 and 6 to 88 characters")
+    if not all(33 <= ord(c) <= 126 for c in hrp) or not set(data) <= set(_BECH32):
+        raise AddressError("a character that bech32 does not have")
+    values = [_BECH32.index(c) for c in data]
+    remainder = _polymod(_expand(hrp) + values)
+    if remainder not in (_BECH32_CONSTANT, _BECH32M_CONSTANT):
+        raise AddressError("the bech32 checksum is wrong: a character was mistyped or is missing")
+    return hrp, values[:-_CHECKSUM_SIZE], remainder == _BECH32M_CONSTANT
+
+
+def witness_address(hrp: str, version: int, program: bytes) -> str:
+    """The address of a witness program: bech32 for version 0, bech32m for later ones (BIP 350)."""
+    values, rest, count = _regroup(program, 8, 5)
+    if count:
+        values.append(rest << 5 - count)
+    return bech32_encode(hrp, [version, *values], is_bech32m=version > 0)
+
+
+def parse_witness_address(text: str) -> tuple[str, int, bytes]:
+    """Prefix, witness version and program. Raises AddressError."""
+    hrp, values, is_bech32m = bech32_decode(text)
+    if not values or values[0] > MAX_WITNESS_VERSION:
+        raise AddressError("no such witness version: expected 0 to 16")
+    groups, rest, count = _regroup(values[1:], 5, 8)
+    version, program = values[0], bytes(groups)
+    if rest or count > 4:
+        raise AddressError("the padding at the end is wrong")
+    if is_bech32m != (version > 0):
+        raise AddressError(f"witness version {version} is written in the wrong kind of bech32")
+    if not 2 <= len(program) <= 40 or (version == 0 and len(program) not in (20, 32)):
+        raise AddressError(f"a witness program of version {version} has not {len(program)} bytes")
+    return hrp, version, program
+
+
+def script_to_address(script: bytes, params: Params) -> str | None:
+    """The address of a scriptPubKey; None if it has none."""
+    for prefix, (head, tail) in ((params.p2pkh_prefix, _P2PKH), (params.p2sh_prefix, _P2SH)):
+        is_sized = len(script) == len(head) + _HASH_SIZE + len(tail)
+        if is_sized and script.startswith(head) and script.endswith(tail):
+            return base58check_encode(bytes((prefix,)) + script[len(head) : -len(tail)])
+    if not 4 <= len(script) <= 42 or script[1] != len(script) - 2:
+        return None
+    version = script[0] - _OP_1 + 1 if script[0] else 0
+    if script[0] and not 1 <= version <= MAX_WITNESS_VERSION:
+        return None
+    if version == 0 and len(script) not in _VERSION_0_SCRIPT_SIZES:
+        return None
+    return witness_address(params.bech32_hrp, version, script[2:])
+
+
+def address_to_script(text: str, params: Params) -> bytes:
+    """The scriptPubKey that an address of this network stands for.
+
+    Raises WrongNetwork for another network's address, AddressError for what is none.
+    """
+    if text.lower().rpartition("1")[0] not in {*_known_prefixes(), params.bech32_hrp}:
+        return _base58_to_script(text, params)
+    hrp, version, program = parse_witness_address(text)
+    if hrp != params.bech32_hrp:
+        expected = f"those of {params.name} with {params.bech32_hrp}1"
+        raise WrongNetwork(f"an address of another network: it begins with {hrp}1, {expected}")
+    return bytes((version + _OP_1 - 1 if version else 0, len(program))) + program
+
+
+def _known_prefixes() -> set[str]:
+    return {"tb", *(params.bech32_hrp for params in NETWORKS.values())}  # tb: the public test nets
+
+
+def _base58_to_script(text: str, params: Params) -> bytes:
+    data = base58check_decode(text)
+    if len(data) != 1 + _HASH_SIZE:
+        raise AddressError(f"an address holds {1 + _HASH_SIZE} bytes, this holds {len(data)}")
+    for prefix, (head, tail) in ((params.p2pkh_prefix, _P2PKH), (params.p2sh_prefix, _P2SH)):
+        if data[0] == prefix:
+            return head + data[1:] + tail
+    expected = f"those of {params.name} with {params.p2pkh_prefix} or {params.p2sh_prefix}"
+    raise WrongNetwork(f"an address of another network: its first byte is {data[0]}, {expected}")
