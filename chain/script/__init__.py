@@ -11,10 +11,9 @@ Reading order, which is also the import order: a file imports only files above i
     sighash       what a signature signs: legacy, witness v0, taproot
     signatures    the encodings that signatures and keys must have
     checker       signatures and lock times checked against a transaction
-    machine       the stack machine: its state and its limits
+    machine       the stack machine: its state, its limits, and the loop
     operations    what each opcode does: flow, stack, arithmetic, hashes
     checksig      the opcodes that ask the checker: signatures and lock times
-    evaluate      the loop: one script from its first byte to its last
     witness       witness programs: version 0 and taproot
     interpreter   one spend from end to end: verify_script
     check         a spend waiting to be checked, and the checking of many

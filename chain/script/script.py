@@ -5,23 +5,9 @@ here takes time linear in the script, which may be hostile.
 Reference: Core, src/script/script.cpp; FindAndDelete in interpreter.cpp.
 """
 
+from chain.script import opcodes as op
 from chain.script.errors import ScriptError
 from chain.script.numbers import encode_number
-from chain.script.opcodes import (
-    OP_0,
-    OP_1,
-    OP_1NEGATE,
-    OP_16,
-    OP_CHECKMULTISIG,
-    OP_CHECKMULTISIGVERIFY,
-    OP_CHECKSIG,
-    OP_CHECKSIGVERIFY,
-    OP_EQUAL,
-    OP_INVALIDOPCODE,
-    OP_PUSHDATA1,
-    OP_PUSHDATA2,
-    OP_PUSHDATA4,
-)
 from chain.script.opcodes import instructions as instructions  # part of this file's interface
 
 MAX_PUBKEYS_PER_MULTISIG = 20  # Core's name; also what an unknown number of keys is counted as
@@ -30,40 +16,40 @@ MAX_PUBKEYS_PER_MULTISIG = 20  # Core's name; also what an unknown number of key
 def push(data: bytes) -> bytes:
     """The instruction that pushes `data`, its length as short as can be (Core: CScript << vector).
 
-    One byte stays one byte: push_number writes OP_1 to OP_16.
+    One byte stays one byte: push_number writes op.OP_1 to op.OP_16.
     """
     size = len(data)
-    if size < OP_PUSHDATA1:
+    if size < op.OP_PUSHDATA1:
         return bytes([size]) + data
     if size <= 0xFF:
-        return bytes([OP_PUSHDATA1, size]) + data
+        return bytes([op.OP_PUSHDATA1, size]) + data
     if size <= 0xFFFF:
-        return bytes([OP_PUSHDATA2]) + size.to_bytes(2, "little") + data
-    return bytes([OP_PUSHDATA4]) + size.to_bytes(4, "little") + data
+        return bytes([op.OP_PUSHDATA2]) + size.to_bytes(2, "little") + data
+    return bytes([op.OP_PUSHDATA4]) + size.to_bytes(4, "little") + data
 
 
 def push_number(number: int) -> bytes:
     """The instruction that pushes `number`, as short as possible (Core: CScript << int64_t)."""
     if number == 0:
-        return bytes([OP_0])
+        return bytes([op.OP_0])
     if number == -1 or 1 <= number <= 16:
-        return bytes([OP_1 + number - 1])
+        return bytes([op.OP_1 + number - 1])
     return push(encode_number(number))
 
 
 def is_minimal_push(opcode: int, data: bytes) -> bool:
     """Whether no shorter instruction than `opcode` pushes `data` (BIP 62 rule 3)."""
     if len(data) == 1 and 1 <= data[0] <= 16:
-        return opcode == OP_1 + data[0] - 1
+        return opcode == op.OP_1 + data[0] - 1
     if data == b"\x81":
-        return opcode == OP_1NEGATE
+        return opcode == op.OP_1NEGATE
     return opcode == push(data)[0]
 
 
 def is_push_only(script: bytes) -> bool:
     """Whether `script` only pushes; OP_RESERVED counts as a push, a cut-off push does not."""
     try:
-        return all(opcode <= OP_16 for opcode, _, _ in instructions(script))
+        return all(opcode <= op.OP_16 for opcode, _, _ in instructions(script))
     except ScriptError:
         return False
 
@@ -71,17 +57,17 @@ def is_push_only(script: bytes) -> bool:
 def count_sigops(script: bytes, accurate: bool) -> int:
     """Signature operations in `script`, as far as its instructions can be read.
 
-    A multisig counts as 20, or if `accurate` as the OP_1 to OP_16 that stands before it.
+    A multisig counts as 20, or if `accurate` as the op.OP_1 to op.OP_16 that stands before it.
     """
     count = 0
-    previous = OP_INVALIDOPCODE
+    previous = op.OP_INVALIDOPCODE
     try:
         for opcode, _, _ in instructions(script):
-            if opcode in (OP_CHECKSIG, OP_CHECKSIGVERIFY):
+            if opcode in (op.OP_CHECKSIG, op.OP_CHECKSIGVERIFY):
                 count += 1
-            elif opcode in (OP_CHECKMULTISIG, OP_CHECKMULTISIGVERIFY):
-                known = accurate and OP_1 <= previous <= OP_16
-                count += previous - OP_1 + 1 if known else MAX_PUBKEYS_PER_MULTISIG
+            elif opcode in (op.OP_CHECKMULTISIG, op.OP_CHECKMULTISIGVERIFY):
+                known = accurate and op.OP_1 <= previous <= op.OP_16
+                count += previous - op.OP_1 + 1 if known else MAX_PUBKEYS_PER_MULTISIG
             previous = opcode
     except ScriptError:
         pass
@@ -115,13 +101,13 @@ def find_and_delete(script: bytes, unwanted: bytes) -> tuple[bytes, int]:
 
 def is_p2sh(script: bytes) -> bool:
     """HASH160 <20 bytes> EQUAL, in exactly these bytes."""
-    return len(script) == 23 and script[:2] == b"\xa9\x14" and script[22] == OP_EQUAL
+    return len(script) == 23 and script[:2] == b"\xa9\x14" and script[22] == op.OP_EQUAL
 
 
 def witness_program(script: bytes) -> tuple[int, bytes] | None:
     """Version (0 to 16) and program (2 to 40 bytes), if `script` just pushes these two."""
     if not 4 <= len(script) <= 42 or script[1] != len(script) - 2:
         return None
-    if script[0] == OP_0:
+    if script[0] == op.OP_0:
         return 0, script[2:]
-    return (script[0] - OP_1 + 1, script[2:]) if OP_1 <= script[0] <= OP_16 else None
+    return (script[0] - op.OP_1 + 1, script[2:]) if op.OP_1 <= script[0] <= op.OP_16 else None

@@ -7,19 +7,9 @@ which shapes a node relays is policy. Reference: Core, src/script/solver.cpp.
 from collections.abc import Iterable
 from enum import Enum
 
+from chain.script import opcodes as op
 from chain.script.errors import ScriptError
 from chain.script.numbers import decode_number
-from chain.script.opcodes import (
-    OP_1,
-    OP_16,
-    OP_CHECKMULTISIG,
-    OP_CHECKSIG,
-    OP_DUP,
-    OP_EQUAL,
-    OP_EQUALVERIFY,
-    OP_HASH160,
-    OP_RETURN,
-)
 from chain.script.script import (
     MAX_PUBKEYS_PER_MULTISIG,
     instructions,
@@ -31,7 +21,7 @@ from chain.script.script import (
     witness_program,
 )
 
-# Pay to anchor: OP_1 <4e73>. Anybody may spend it, without a witness.
+# Pay to anchor: op.OP_1 <4e73>. Anybody may spend it, without a witness.
 P2A = bytes.fromhex("51024e73")
 _KEY_SIZES = {2: 33, 3: 33, 4: 65, 6: 65, 7: 65}  # by first byte; 6 and 7 are the hybrid form
 
@@ -59,7 +49,7 @@ def classify(script: bytes) -> ScriptType:
         return _classify_program(*program)
     if is_p2sh(script):
         return ScriptType.P2SH
-    if script[:1] == bytes([OP_RETURN]) and is_push_only(script[1:]):
+    if script[:1] == bytes([op.OP_RETURN]) and is_push_only(script[1:]):
         return ScriptType.NULL_DATA
     if _has_key_size(script[1:-1]) and script == p2pk(script[1:-1]):
         return ScriptType.P2PK
@@ -85,7 +75,7 @@ def _has_key_size(data: bytes) -> bool:
 
 def multisig_keys(script: bytes) -> tuple[int, list[bytes]] | None:
     """m and the n keys of `m <key>... n CHECKMULTISIG`; None if `script` is anything else."""
-    if script[-1:] != bytes([OP_CHECKMULTISIG]):
+    if script[-1:] != bytes([op.OP_CHECKMULTISIG]):
         return None
     try:
         first, *middle, last = [(opcode, data) for opcode, data, _ in instructions(script[:-1])]
@@ -100,8 +90,8 @@ def multisig_keys(script: bytes) -> tuple[int, list[bytes]] | None:
 
 def _small_number(opcode: int, data: bytes | None) -> int:
     """The number that a minimal push leaves; 0 for anything else."""
-    if OP_1 <= opcode <= OP_16:
-        return opcode - OP_1 + 1
+    if op.OP_1 <= opcode <= op.OP_16:
+        return opcode - op.OP_1 + 1
     if not data or not is_minimal_push(opcode, data):
         return 0
     return decode_number(data, must_be_minimal=True)
@@ -109,17 +99,21 @@ def _small_number(opcode: int, data: bytes | None) -> int:
 
 def p2pk(public_key: bytes) -> bytes:
     """<key> CHECKSIG."""
-    return push(public_key) + bytes([OP_CHECKSIG])
+    return push(public_key) + bytes([op.OP_CHECKSIG])
 
 
 def p2pkh(key_hash: bytes) -> bytes:
     """DUP HASH160 <hash160 of the key> EQUALVERIFY CHECKSIG."""
-    return bytes([OP_DUP, OP_HASH160]) + push(key_hash) + bytes([OP_EQUALVERIFY, OP_CHECKSIG])
+    return (
+        bytes([op.OP_DUP, op.OP_HASH160])
+        + push(key_hash)
+        + bytes([op.OP_EQUALVERIFY, op.OP_CHECKSIG])
+    )
 
 
 def p2sh(script_hash: bytes) -> bytes:
     """HASH160 <hash160 of the redeem script> EQUAL."""
-    return bytes([OP_HASH160]) + push(script_hash) + bytes([OP_EQUAL])
+    return bytes([op.OP_HASH160]) + push(script_hash) + bytes([op.OP_EQUAL])
 
 
 def witness(version: int, program: bytes) -> bytes:
@@ -145,10 +139,10 @@ def p2tr(output_key: bytes) -> bytes:
 def multisig(required: int, public_keys: Iterable[bytes]) -> bytes:
     """m <key>... n CHECKMULTISIG: any m of the n keys, whose signatures come in the keys' order."""
     keys = [push(key) for key in public_keys]
-    parts = [push_number(required), *keys, push_number(len(keys)), bytes([OP_CHECKMULTISIG])]
+    parts = [push_number(required), *keys, push_number(len(keys)), bytes([op.OP_CHECKMULTISIG])]
     return b"".join(parts)
 
 
 def op_return(data: bytes) -> bytes:
     """RETURN <data>: an output that nobody can spend, to publish `data`."""
-    return bytes([OP_RETURN]) + push(data)
+    return bytes([op.OP_RETURN]) + push(data)

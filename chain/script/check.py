@@ -1,0 +1,64 @@
+"""A check: one spend waiting to be verified, and the verification of many, one after the other.
+
+Connecting a block collects its checks and hands them over at once, so that whoever supplies the
+verifier may spread them over threads; a check shares nothing but its transaction's digests.
+Reference: Core, CScriptCheck in src/validation.h.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from chain.script.interpreter import ScriptError, ScriptFlag, TransactionChecker, verify_script
+from chain.script.sighash import PrecomputedSighash
+from chain.transaction import Transaction, TxOut
+
+
+class ScriptCheck(NamedTuple):
+    """Whether input `input_index` of `tx` may spend its output."""
+
+    tx: Transaction
+    input_index: int
+    spent_outputs: Sequence[TxOut]  # one for each input
+    flags: ScriptFlag
+    precomputed: PrecomputedSighash | None = None  # shared by the inputs of a transaction
+
+    def run(self) -> ScriptError | None:
+        """Nothing if the spend is valid, else what is wrong."""
+        checker = TransactionChecker(
+            self.tx, self.input_index, self.spent_outputs, self.precomputed
+        )
+        tx_in = self.tx.inputs[self.input_index]
+        script_pubkey = self.spent_outputs[self.input_index].script_pubkey
+        try:
+            verify_script(tx_in.script_sig, script_pubkey, tx_in.witness, self.flags, checker)
+        except ScriptError as error:
+            return error
+        return None
+
+
+def checks_of(
+    tx: Transaction, spent_outputs: Sequence[TxOut], flags: ScriptFlag
+) -> list[ScriptCheck]:
+    """One check for each input of `tx`; they share the digests of the whole transaction."""
+    shared = PrecomputedSighash(tx, spent_outputs)
+    return [ScriptCheck(tx, index, spent_outputs, flags, shared) for index in range(len(tx.inputs))]
+
+
+class ScriptFailure(NamedTuple):
+    """A check that failed, and why."""
+
+    check: ScriptCheck
+    error: ScriptError
+
+
+Verifier = Callable[[Sequence[ScriptCheck]], ScriptFailure | None]
+"""Runs checks; nothing if all are good, else a failure."""
+
+
+def verify_serially(checks: Sequence[ScriptCheck]) -> ScriptFailure | None:
+    """The first failure in order."""
+    for check in checks:
+        error = check.run()
+        if error is not None:
+            return ScriptFailure(check, error)
+    return None

@@ -1,0 +1,212 @@
+"""Signature hashes: the digest that a signature signs, and which parts of a transaction go into it.
+
+There are three: the legacy one (with its accidents, kept for ever), witness version 0 and taproot.
+Each lets the signer choose by the hash type: all outputs, none, or the one beside the input; all
+inputs, or this one only. Does not know keys or signatures (checker).
+Reference: BIP 143, BIP 341 and 342; Core, SignatureHash in src/script/interpreter.cpp.
+"""
+
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from functools import cached_property
+
+from chain.encoding import var_bytes, write_compact_size
+from chain.hashes import sha256, sha256d, tagged_hash
+from chain.script.errors import ScriptError
+from chain.script.opcodes import OP_CODESEPARATOR, TruncatedPushError, instructions
+from chain.transaction import Transaction, TxOut
+
+SIGHASH_DEFAULT, SIGHASH_ALL, SIGHASH_NONE, SIGHASH_SINGLE = 0, 1, 2, 3
+SIGHASH_ANYONECANPAY = 0x80
+TAPROOT_HASH_TYPES = frozenset({0x00, 0x01, 0x02, 0x03, 0x81, 0x82, 0x83})
+NO_CODESEPARATOR = 0xFFFFFFFF  # the index to commit to when none was executed
+_BLANK_INPUT_SIZE = 41  # outpoint 36, empty script 1, sequence 4
+_BLANK_OUTPUT = b"\xff" * 8 + b"\x00"  # value -1, empty script
+_ZERO = bytes(32)
+
+
+class SigVersion(Enum):
+    """Which generation of Script is running; each has its signature hash and its rules."""
+
+    BASE = 0  # bare outputs and P2SH
+    WITNESS_V0 = 1  # P2WPKH and P2WSH
+    TAPSCRIPT = 3  # Core counts the key path of taproot as 2; there no script runs
+
+
+class PrecomputedSighash:
+    """What the digests for a transaction's inputs have in common, computed when first needed.
+
+    `spent_outputs` holds the output that each input spends; only taproot looks at it.
+    """
+
+    def __init__(self, tx: Transaction, spent_outputs: Sequence[TxOut] = ()) -> None:
+        self.tx = tx
+        self.spent_outputs = spent_outputs
+        self._output_hashes: dict[int, bytes] = {}
+
+    @cached_property
+    def prevouts_hash(self) -> bytes:
+        """SHA-256 of all outpoints."""
+        return _hash_of(tx_in.outpoint.serialize() for tx_in in self.tx.inputs)
+
+    @cached_property
+    def sequences_hash(self) -> bytes:
+        """SHA-256 of all sequence numbers."""
+        return _hash_of(_u32(tx_in.sequence) for tx_in in self.tx.inputs)
+
+    @cached_property
+    def outputs_hash(self) -> bytes:
+        """SHA-256 of all outputs."""
+        return _hash_of(output.serialize() for output in self.tx.outputs)
+
+    @cached_property
+    def amounts_hash(self) -> bytes:
+        """SHA-256 of the values of all spent outputs."""
+        return _hash_of(_i64(output.value) for output in self.spent_outputs)
+
+    @cached_property
+    def script_pubkeys_hash(self) -> bytes:
+        """SHA-256 of the scriptPubKeys of all spent outputs, each behind its length."""
+        return _hash_of(var_bytes(output.script_pubkey) for output in self.spent_outputs)
+
+    @cached_property
+    def blank_inputs(self) -> tuple[bytes, bytes]:
+        """All inputs with empty scriptSigs, 41 bytes each; the same with all sequences 0."""
+        blank = [tx_in._replace(script_sig=b"") for tx_in in self.tx.inputs]
+        freed = [tx_in._replace(sequence=0) for tx_in in blank]
+        serialized = [b"".join([i.serialize() for i in inputs]) for inputs in (blank, freed)]
+        return serialized[0], serialized[1]
+
+    def output_hash(self, index: int) -> bytes:
+        """SHA-256 of one output; kept, for one output may be large and signed often."""
+        if index not in self._output_hashes:
+            self._output_hashes[index] = sha256(self.tx.outputs[index].serialize())
+        return self._output_hashes[index]
+
+
+def legacy_sighash(
+    tx: Transaction,
+    input_index: int,
+    script_code: bytes,
+    hash_type: int,
+    precomputed: PrecomputedSighash | None = None,
+) -> bytes:
+    """The digest (32 bytes) that a signature before segwit signs: the transaction, cut to fit.
+
+    All scriptSigs are blank, but that of the input itself is `script_code`. `hash_type` may be any
+    32-bit number, signed or not.
+    """
+    kind = hash_type & 0x1F
+    if kind == SIGHASH_SINGLE and input_index >= len(tx.outputs):
+        return b"\x01" + bytes(31)  # an old accident: such a signature is good for anything
+    tx_in = tx.inputs[input_index]
+    code = _without_codeseparators(script_code)
+    inputs = tx_in.outpoint.serialize() + code + _u32(tx_in.sequence)
+    if not hash_type & SIGHASH_ANYONECANPAY:
+        known = precomputed or PrecomputedSighash(tx)
+        others = known.blank_inputs[kind in (SIGHASH_NONE, SIGHASH_SINGLE)]
+        start = _BLANK_INPUT_SIZE * input_index
+        inputs = others[:start] + inputs + others[start + _BLANK_INPUT_SIZE :]
+    outputs = [output.serialize() for output in tx.outputs]
+    if kind == SIGHASH_NONE:
+        outputs = []
+    elif kind == SIGHASH_SINGLE:
+        outputs = [_BLANK_OUTPUT] * input_index + [outputs[input_index]]
+    input_count = 1 if hash_type & SIGHASH_ANYONECANPAY else len(tx.inputs)
+    parts = [_u32(tx.version), write_compact_size(input_count), inputs]
+    parts += [write_compact_size(len(outputs)), *outputs, _u32(tx.locktime), _u32(hash_type)]
+    return sha256d(b"".join(parts))
+
+
+def _without_codeseparators(script: bytes) -> bytes:
+    """`script` behind its size, without its OP_CODESEPARATORs.
+
+    If its last push is cut off, Core counts the bytes after that opcode but leaves them out.
+    """
+    kept, start, end = [], 0, len(script)
+    try:
+        for opcode, _, position in instructions(script):
+            if opcode == OP_CODESEPARATOR:
+                kept.append(script[start : position - 1])
+                start = position
+    except TruncatedPushError as cut:
+        end = cut.position
+    return write_compact_size(len(script) - len(kept)) + b"".join(kept) + script[start:end]
+
+
+def witness_v0_sighash(
+    tx: Transaction,
+    input_index: int,
+    script_code: bytes,
+    value: int,
+    hash_type: int,
+    precomputed: PrecomputedSighash | None = None,
+) -> bytes:
+    """The digest (32 bytes) that a signature in witness version 0 signs (BIP 143).
+
+    `value` is that of the spent output, in satoshis: a signer can no longer be lied to about fees.
+    """
+    known = precomputed or PrecomputedSighash(tx)
+    kind = hash_type & 0x1F
+    prevouts = sequences = outputs = _ZERO
+    if not hash_type & SIGHASH_ANYONECANPAY:
+        prevouts = sha256(known.prevouts_hash)
+    if kind not in (SIGHASH_NONE, SIGHASH_SINGLE):
+        outputs = sha256(known.outputs_hash)
+        if not hash_type & SIGHASH_ANYONECANPAY:
+            sequences = sha256(known.sequences_hash)
+    elif kind == SIGHASH_SINGLE and input_index < len(tx.outputs):
+        outputs = sha256(known.output_hash(input_index))
+    tx_in = tx.inputs[input_index]
+    parts = [_u32(tx.version), prevouts, sequences, tx_in.outpoint.serialize()]
+    parts += [var_bytes(script_code), _i64(value), _u32(tx_in.sequence)]
+    return sha256d(b"".join([*parts, outputs, _u32(tx.locktime), _u32(hash_type)]))
+
+
+def taproot_sighash(
+    precomputed: PrecomputedSighash,
+    input_index: int,
+    hash_type: int = SIGHASH_DEFAULT,
+    annex_hash: bytes | None = None,
+    leaf_hash: bytes | None = None,
+    codeseparator_index: int = NO_CODESEPARATOR,
+) -> bytes:
+    """The digest (32 bytes) that a taproot signature signs (BIP 341; with `leaf_hash` BIP 342).
+
+    `annex_hash` is SHA-256 of the annex behind its length. Raises ScriptError SCHNORR_SIG_HASHTYPE.
+    """
+    tx, known = precomputed.tx, precomputed
+    kind = hash_type & 3 or SIGHASH_ALL
+    single_is_missing = kind == SIGHASH_SINGLE and input_index >= len(tx.outputs)
+    if hash_type not in TAPROOT_HASH_TYPES or single_is_missing:
+        raise ScriptError("SCHNORR_SIG_HASHTYPE")
+    parts = [bytes([0, hash_type]), _u32(tx.version), _u32(tx.locktime)]
+    if not hash_type & SIGHASH_ANYONECANPAY:
+        parts += [known.prevouts_hash, known.amounts_hash]
+        parts += [known.script_pubkeys_hash, known.sequences_hash]
+    if kind == SIGHASH_ALL:
+        parts.append(known.outputs_hash)
+    parts.append(bytes([2 * (leaf_hash is not None) + (annex_hash is not None)]))
+    if hash_type & SIGHASH_ANYONECANPAY:
+        tx_in, spent = tx.inputs[input_index], known.spent_outputs[input_index]
+        parts += [tx_in.outpoint.serialize(), spent.serialize(), _u32(tx_in.sequence)]
+    else:
+        parts.append(_u32(input_index))
+    parts.append(annex_hash or b"")
+    if kind == SIGHASH_SINGLE:
+        parts.append(known.output_hash(input_index))
+    if leaf_hash is not None:
+        parts += [leaf_hash, b"\x00", _u32(codeseparator_index)]
+    return tagged_hash("TapSighash", b"".join(parts))
+
+
+def _hash_of(parts: Iterable[bytes]) -> bytes:
+    return sha256(b"".join(parts))
+
+
+def _u32(number: int) -> bytes:
+    return (number & 0xFFFFFFFF).to_bytes(4, "little")
+
+
+def _i64(number: int) -> bytes:
+    return number.to_bytes(8, "little", signed=True)
