@@ -9,15 +9,16 @@ Reading order, which is also the import order: a file imports only files above i
     descriptor      which scriptPubKeys are ours
     sealing         secrets under a password: scrypt and an AEAD
     keystore        the file: public half readable, secrets sealed
-    client          a node's Esplora API
     ledger          transactions that concern us: coins, balance, history
+    client          a node's Esplora API
     sync            what a node says, brought into the ledger
     coin_selection  which coins pay
     builder         an unsigned transaction with change
     signer          signatures
     wallet          Wallet: all of it together
 
-`from wallet import Wallet` is the way in; `wallet.client.EsploraClient` is the node at the other end.
+`from wallet import Wallet` is the way in; `wallet.client.EsploraClient` is the node at the other
+end.
 """
 
 from typing import TYPE_CHECKING

@@ -1,0 +1,108 @@
+"""The ledger alone: conflicts, its file form, what it refuses to read. (More in test_sync.)"""
+
+import json
+
+import pytest
+
+from chain.transaction import OutPoint, Transaction, TxIn, TxOut
+from wallet.errors import DamagedFile
+from wallet.ledger import KeyPath, Ledger, Record, Status, Tip, entries_of, without_conflicts
+
+COIN = 100_000_000
+OURS = {b"\x00\x14" + bytes([n]) * 20: KeyPath(n // 10, n % 10) for n in range(20)}
+FIRST, SECOND, *_ = OURS
+THEIRS = b"\x00\x14" + b"\xff" * 20
+CONFIRMED = Status(5, "ab" * 32, 1_700_000_000)
+
+
+def transaction(*inputs: OutPoint, pays: list[tuple[bytes, int]], number: int = 0) -> Transaction:
+    return Transaction(
+        2,
+        tuple(TxIn(outpoint, b"", 0, ()) for outpoint in inputs),
+        tuple(TxOut(value, script) for script, value in pays),
+        number,
+    )
+
+
+def outside(number: int) -> OutPoint:
+    return OutPoint(bytes([number]) * 32, 0)
+
+
+def records(*items: tuple[Transaction, Status]) -> dict[bytes, Record]:
+    return {t.txid: Record(t, status) for t, status in items}
+
+
+def test_of_two_that_spend_one_output_the_confirmed_stays() -> None:
+    a = transaction(outside(1), pays=[(FIRST, 1)])
+    b = transaction(outside(1), outside(2), pays=[(FIRST, 2)])
+    c = transaction(outside(3), pays=[(FIRST, 3)])
+    for pending in (records((a, CONFIRMED), (b, Status()), (c, Status())),):
+        assert list(without_conflicts(pending)) == [a.txid, c.txid]
+    both_pending = records((a, Status()), (b, Status()))
+    assert list(without_conflicts(both_pending)) == [b.txid]
+    assert without_conflicts(records((c, CONFIRMED))) == records((c, CONFIRMED))
+
+
+def test_a_spend_is_known_by_its_funding_whatever_their_order() -> None:
+    funding = transaction(outside(1), pays=[(THEIRS, 9), (FIRST, 10)])
+    spend = transaction(OutPoint(funding.txid, 1), pays=[(SECOND, 4), (THEIRS, 5)])
+    mixed = transaction(OutPoint(spend.txid, 0), outside(2), pays=[(THEIRS, 6)])
+    for order in ([funding, spend, mixed], [mixed, spend, funding]):
+        entries = entries_of(records(*((t, CONFIRMED) for t in order)), OURS)
+        assert [entries[t.txid].net for t in (funding, spend, mixed)] == [10, -6, -4]
+        assert [entries[t.txid].fee for t in (funding, spend, mixed)] == [None, 1, None]
+        assert entries[mixed.txid].direction == "sent"
+        assert Ledger(entries).coins() == []
+
+
+def test_what_it_touches_and_how_far_it_is_used() -> None:
+    tenth = next(script for script, path in OURS.items() if path == (1, 3))
+    funding = transaction(outside(1), pays=[(FIRST, 10), (tenth, 20)])
+    spend = transaction(OutPoint(funding.txid, 0), pays=[(THEIRS, 9)])
+    ledger = Ledger(entries_of(records((funding, CONFIRMED), (spend, Status())), OURS))
+    assert ledger.used(0) == 1
+    assert ledger.used(1) == 4
+    assert ledger.touching() == {
+        (0, 0): {funding.txid: CONFIRMED, spend.txid: Status()},
+        (1, 3): {funding.txid: CONFIRMED},
+    }
+    assert Ledger().used(0) == 0
+
+
+def test_a_pending_coinbase_is_never_spendable() -> None:
+    null = OutPoint(bytes(32), 0xFFFFFFFF)
+    coinbase = transaction(null, pays=[(FIRST, 50 * COIN)])
+    ledger = Ledger(entries_of(records((coinbase, Status())), OURS), Tip(1_000, "cd" * 32))
+    assert ledger.balance(100) == (0, 0, 50 * COIN)
+    assert ledger.spendable(100) == []
+    unknown_tip = Ledger(entries_of(records((coinbase, CONFIRMED)), OURS))
+    assert unknown_tip.balance(100) == (0, 0, 50 * COIN)
+
+
+def test_its_file_form_is_read_back() -> None:
+    funding = transaction(outside(1), pays=[(FIRST, 10)])
+    spend = transaction(OutPoint(funding.txid, 0), pays=[(SECOND, 4)])
+    entries = entries_of(records((funding, CONFIRMED), (spend, Status())), OURS)
+    for ledger in (Ledger(), Ledger(entries, Tip(7, "cd" * 32), (3, 4), (23, 24))):
+        assert Ledger.from_json(json.loads(json.dumps(ledger.to_json()))) == ledger
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tip": 5},
+        {"tip": [1, 2, 3]},
+        {"next": [1]},
+        {"next": None},
+        {"scanned": ["x", 1]},
+        {"transactions": None},
+        {"transactions": [5]},
+        {"transactions": [{}]},
+        {"transactions": [{"txid": "zz"}]},
+    ],
+)
+def test_a_file_form_that_is_none_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(DamagedFile, match="history is damaged"):
+        Ledger.from_json(json.loads(json.dumps(Ledger().to_json())) | change)
+    with pytest.raises(DamagedFile):
+        Ledger.from_json({})

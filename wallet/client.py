@@ -1,0 +1,258 @@
+"""A node at the other end of HTTP: the few routes of Esplora's API that a wallet needs.
+
+The node is not trusted. Amounts are taken from raw transactions only, whose id is recomputed here;
+the values that the API tells are never read (but for `confirmed_balance`, which is for show). That
+a transaction is confirmed is the node's word, and so is that there are no others: a wallet that
+must not be deceived about that asks a node of its own. Every answer has a limit of size and of
+time.
+
+Simplified: no merkle proofs, no retries; the time limit counts from the first byte of the answer's
+body, before it each read has its own.
+
+Reference: Esplora's API.md.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+
+from chain.encoding import display_hash, parse_hash
+from chain.errors import DecodeError
+from chain.hashes import sha256
+from chain.transaction import Transaction
+from wallet.errors import NodeError, NodeNonsense, NodeRefused, NodeTimeout, NodeUnreachable
+from wallet.ledger import Status, Tip
+
+CONNECT_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 20.0  # a read; a busy node answers within seconds
+BODY_TIMEOUT_S = 60.0  # a whole answer
+MAX_TRANSACTION_BYTES = 4_000_000  # a block's worth
+MAX_JSON_BYTES = 50_000_000  # a page of 75 transactions of standard size, as JSON
+MAX_TEXT_BYTES = 10_000
+PAGE_SIZE = 25  # confirmed transactions a page: Esplora's contract
+MEMPOOL_PAGE_SIZE = 50  # pending ones that a script's first page holds at most
+MAX_HISTORY = 100_000  # transactions of one script
+MAX_HEIGHT = 2**31
+FALLBACK_FEERATE = Decimal(1)  # satoshis a virtual byte, for a node that has no estimates
+MAX_ESTIMATE = Decimal(200)  # a node may not talk us into more; a person may choose more
+
+
+class HistoryRow(NamedTuple):
+    """One line of a script's history."""
+
+    txid: bytes
+    status: Status
+
+
+class EsploraClient:
+    """One node's Esplora API at a `url` like http://127.0.0.1:18443; methods raise NodeError."""
+
+    def __init__(
+        self, url: str, *, api_path: str = "/api", read_timeout_s: float = READ_TIMEOUT_S
+    ) -> None:
+        """A `url` with a path of its own is taken as the API's; otherwise `api_path` is added."""
+        self.url = url.rstrip("/")
+        self._base = self.url if _path_of(self.url) else self.url + api_path
+        self._timeouts = (CONNECT_TIMEOUT_S, read_timeout_s)
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy, no password from .netrc
+        self._session.headers["Accept-Encoding"] = "identity"  # no decompression bombs
+
+    def tip(self) -> Tip:
+        """The tip of the node's chain, height and hash from one answer."""
+        blocks = self._json("/blocks")
+        try:
+            tip = Tip(_integer(blocks[0]["height"]), _hash_text(blocks[0]["id"]))
+        except (LookupError, TypeError, ValueError):
+            raise self._nonsense("its list of blocks") from None
+        return tip
+
+    def history(self, script: bytes) -> Iterator[HistoryRow]:
+        """A script's transactions, pending ones first, then newest first, read page by page."""
+        base = f"/scripthash/{sha256(script).hex()}/txs"
+        route, seen = base, set[bytes]()
+        while True:
+            rows = self._history_page(route)
+            if any(row.txid in seen for row in rows) or len(seen) > MAX_HISTORY:
+                raise self._nonsense("a history that repeats itself or has no end")
+            seen.update(row.txid for row in rows)
+            yield from rows
+            confirmed = [row for row in rows if row.status.height is not None]
+            if len(confirmed) < PAGE_SIZE:
+                return
+            route = f"{base}/chain/{display_hash(confirmed[-1].txid)}"
+
+    def transaction(self, txid: bytes) -> Transaction | None:
+        """A transaction from its raw bytes, its id recomputed; None if the node has it not."""
+        name = display_hash(txid)
+        status, body = self._get(f"/tx/{name}/raw", MAX_TRANSACTION_BYTES)
+        if status == 404:
+            return None
+        try:
+            transaction = Transaction.parse(self._expect_ok(status, body))
+        except DecodeError:
+            raise self._nonsense(f"bytes that are no transaction for {name}") from None
+        if transaction.txid != txid:
+            raise self._nonsense(f"another transaction than {name}, which was asked for")
+        return transaction
+
+    def feerate(self, target: int) -> Decimal:
+        """Satoshis a virtual byte to confirm within `target` blocks, by the node's estimate.
+
+        1 when it has none; beyond MAX_ESTIMATE it is not believed.
+        """
+        estimates = self._json("/fee-estimates")
+        try:
+            known = {int(blocks): Decimal(rate) for blocks, rate in estimates.items()}
+        except (AttributeError, ArithmeticError, TypeError, ValueError):
+            raise self._nonsense("its fee estimates") from None
+        if not known:
+            return FALLBACK_FEERATE
+        within = [blocks for blocks in known if blocks <= target]
+        rate = known[max(within) if within else min(known)]
+        if not rate.is_finite() or not 0 < rate <= MAX_ESTIMATE:
+            raise self._nonsense(f"a fee rate of {rate} sat/vB; choose a rate yourself")
+        return max(round(rate, 3), Decimal("0.001"))
+
+    def broadcast(self, transaction: Transaction) -> str:
+        """Hand a transaction to the node; its txid as people see it. NodeRefused says why not."""
+        response = self._request("POST", "/tx", transaction.serialize().hex())
+        status, body = self._body(response, MAX_TEXT_BYTES)
+        if 400 <= status < 500:
+            reason = _plain(body)
+            raise NodeRefused(f"{self.url} refused the transaction: {reason}", reason)
+        txid = display_hash(transaction.txid)
+        if _plain(self._expect_ok(status, body)) != txid:
+            raise self._nonsense("another txid than that of the transaction it was given")
+        return txid
+
+    def confirmed_balance(self, address: str) -> int:
+        """Satoshis that the node says an address holds in blocks: for show only."""
+        answer = self._json(f"/address/{address}")
+        try:
+            stats = answer["chain_stats"]
+            return _integer(stats["funded_txo_sum"]) - _integer(stats["spent_txo_sum"])
+        except (LookupError, TypeError, ValueError):
+            raise self._nonsense("its statistics of an address") from None
+
+    def close(self) -> None:
+        """Close the connections that were kept open."""
+        self._session.close()
+
+    def _history_page(self, route: str) -> list[HistoryRow]:
+        page = self._json(route)
+        try:
+            return [HistoryRow(parse_hash(row["txid"]), _status(row["status"])) for row in page]
+        except (LookupError, TypeError, ValueError):
+            raise self._nonsense("a history that is not one") from None
+
+    def _json(self, route: str) -> Any:
+        body = self._expect_ok(*self._get(route, MAX_JSON_BYTES))
+        try:
+            return json.loads(body, parse_float=Decimal)
+        except (ValueError, RecursionError):
+            raise self._nonsense(f"something that is not JSON for {route}") from None
+
+    def _get(self, route: str, limit: int) -> tuple[int, bytes]:
+        return self._body(self._request("GET", route), limit)
+
+    def _request(self, method: str, route: str, data: str | None = None) -> requests.Response:
+        try:
+            return self._session.request(
+                method,
+                self._base + route,
+                data=data,
+                headers={"Content-Type": "text/plain"} if data else None,
+                timeout=self._timeouts,
+                allow_redirects=False,
+                stream=True,
+            )
+        except requests.Timeout:
+            raise self._timeout() from None
+        except requests.ConnectionError:
+            raise NodeUnreachable(
+                f"no node answers at {self.url}; is it running, and is the address right?"
+            ) from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError):
+            raise self._nonsense("something that is not HTTP") from None
+
+    def _body(self, response: requests.Response, limit: int) -> tuple[int, bytes]:
+        """(status, body), read as it comes, within the limits of size and time."""
+        deadline = time.monotonic() + BODY_TIMEOUT_S
+        body = bytearray()
+        try:
+            while chunk := response.raw.read1(65536, decode_content=False):
+                body += chunk
+                if len(body) > limit:
+                    raise self._nonsense("an answer without end")
+                if time.monotonic() > deadline:
+                    raise self._timeout()
+        except urllib3.exceptions.TimeoutError:
+            raise self._timeout() from None
+        except urllib3.exceptions.HTTPError:
+            raise self._nonsense("an answer that breaks off") from None
+        finally:
+            # A whole answer gives its connection back; of a broken one nothing is used again.
+            response.close()
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            raise self._nonsense("a compressed answer, which was not asked for")
+        return response.status_code, bytes(body)
+
+    def _expect_ok(self, status: int, body: bytes) -> bytes:
+        if status == 200:
+            return body
+        if status in (429, 503):
+            raise NodeUnreachable(f"{self.url} is busy ({status}); try again in a moment")
+        raise self._nonsense(f"status {status}: {_plain(body)}")
+
+    def _timeout(self) -> NodeTimeout:
+        return NodeTimeout(f"{self.url} did not answer in time; try again or use another node")
+
+    def _nonsense(self, what: str) -> NodeNonsense:
+        return NodeNonsense(f"{self.url} answered with {what}; is it a Farthing or Esplora node?")
+
+
+def _path_of(url: str) -> str:
+    """The path of a node's address; NodeError if it is no address to send a request to."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or parts.username or parts.query or parts.fragment:
+        raise NodeError(
+            f"{url[:200]!r} is no node's address; write one like http://127.0.0.1:18443"
+        )
+    return parts.path
+
+
+def _integer(value: Any) -> int:
+    """A JSON integer that can be a height, a time or a sum; anything else is a ValueError."""
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError("not a whole number in range")
+    return value
+
+
+def _hash_text(value: Any) -> str:
+    return display_hash(parse_hash(value))
+
+
+def _status(value: Any) -> Status:
+    if value["confirmed"] is not True:
+        return Status()
+    height = _integer(value["block_height"])
+    if height > MAX_HEIGHT:
+        raise ValueError("no chain is that high")
+    return Status(height, _hash_text(value["block_hash"]), _integer(value["block_time"]))
+
+
+def _plain(body: bytes) -> str:
+    """The start of a text as one line without control characters: it goes to a terminal."""
+    text = body[:300].decode(errors="replace")
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -1,0 +1,158 @@
+"""The wallet's file: its public half readable without the password, its secrets sealed.
+
+    farthing-wallet 1 <SHA-256 of the format line and of everything below it>
+    {"descriptors": […], "network": "regtest", "sealed": {…}, "state": {…}}
+
+The checksum notices accidents (any flipped byte, a piece missing) before anything is believed, so a
+damaged file and a wrong password are never confused. Against malice stands the seal, which also
+binds format, network and descriptors (wallet.sealing). What `state` and `sealed` hold is not known
+here.
+
+A save is a new file beside the old one, flushed, then renamed over it: whatever happens in between,
+old or new is there, whole. Two processes that save one wallet never mix; the later one wins, and
+what the earlier one learnt comes back with the next sync.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wallet.errors import DamagedFile, NoSuchWallet, WalletError, WalletExists
+
+FORMAT = 1
+MAGIC = b"farthing-wallet "
+MAX_FILE_BYTES = 500_000_000  # a million transactions; more is not a wallet
+_READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+
+
+@dataclass(frozen=True)
+class WalletFile:
+    """What a file holds: identity (network, descriptors) and seal stay, `state` grows."""
+
+    network: str
+    descriptors: tuple[str, ...]
+    sealed: Mapping[str, Any]
+    state: Mapping[str, Any]
+
+    @property
+    def identity(self) -> bytes:
+        """What the seal binds: everything in the clear that never changes."""
+        return identity(self.network, self.descriptors)
+
+
+def identity(network: str, descriptors: tuple[str, ...]) -> bytes:
+    """Format, network and descriptors as canonical bytes."""
+    whole = {"format": FORMAT, "network": network, "descriptors": descriptors}
+    return json.dumps(whole, sort_keys=True).encode()
+
+
+def read(path: Path) -> WalletFile:
+    """Read a wallet's file; NoSuchWallet or DamagedFile."""
+    data = _read_bytes(path)
+    line, newline, body = data.partition(b"\n")
+    if not line.startswith(MAGIC) or not newline:
+        raise DamagedFile(f"{path} is no wallet file, or its beginning is damaged")
+    version, _, digest = line.removeprefix(MAGIC).partition(b" ")
+    if version != b"%d" % FORMAT:
+        raise DamagedFile(f"{path} is damaged, or was written by a newer version of Farthing")
+    if digest != _digest(body):
+        raise DamagedFile(
+            f"{path} is damaged (its checksum does not fit); restore from a backup or the words"
+        )
+    try:
+        whole = json.loads(body)
+        return WalletFile(
+            whole["network"], tuple(whole["descriptors"]), whole["sealed"], whole["state"]
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise DamagedFile(
+            f"{path} is not a wallet: its checksum fits, its content does not"
+        ) from None
+
+
+def write(path: Path, file: WalletFile, *, new: bool = False) -> None:
+    """Save all or nothing, for the owner's eyes only. `new` refuses to replace: WalletExists."""
+    whole = {
+        "network": file.network,
+        "descriptors": file.descriptors,
+        "sealed": file.sealed,
+        "state": file.state,
+    }
+    body = json.dumps(whole, sort_keys=True, separators=(",", ":")).encode()
+    data = MAGIC + b"%d %s\n" % (FORMAT, _digest(body)) + body
+    try:
+        _replace(path, data, new)
+    except FileExistsError:
+        raise WalletExists(f"{path} exists already; choose another name or move it away") from None
+    except OSError as error:
+        raise WalletError(
+            f"cannot save {path}: {error.strerror}; nothing was changed, "
+            "make room or choose another place"
+        ) from error
+
+
+def _digest(body: bytes) -> bytes:
+    return hashlib.sha256(MAGIC + b"%d\n" % FORMAT + body).hexdigest().encode()
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        handle = os.open(path, _READ_FLAGS)
+        with os.fdopen(handle, "rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError:
+        raise NoSuchWallet(f"there is no wallet at {path}; create or restore one first") from None
+    except OSError as error:
+        linked = error.errno == errno.ELOOP
+        why = "it is a symbolic link" if linked else error.strerror
+        raise NoSuchWallet(f"cannot read the wallet at {path}: {why}") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise DamagedFile(f"{path} is larger than any wallet")
+    return data
+
+
+def _replace(path: Path, data: bytes, new: bool) -> None:
+    """Temporary file in the same directory, write, flush to disk, rename, flush the directory."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    handle = os.open(temporary, _WRITE_FLAGS, 0o600)
+    try:
+        try:
+            _write_all(handle, data)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        if new:
+            os.link(temporary, path)  # unlike a rename it fails if the name is taken
+            os.unlink(temporary)
+        else:
+            os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    _sync_directory(path.parent)
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the rename itself durable, where directories can be opened (not on Windows)."""
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

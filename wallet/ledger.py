@@ -1,0 +1,351 @@
+"""The ledger: the transactions that concern us, and what follows: coins, balance, history.
+
+It is built from whole transactions whose ids were recomputed, so every amount in it is signed for
+or mined; only *where* a transaction is (its Status) is a node's word. It does no I/O and knows no
+keys, only which scriptPubKeys are ours. Immutable: a sync builds the next one.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple, Self
+
+from chain.encoding import display_hash, parse_hash
+from chain.transaction import OutPoint, Transaction
+from wallet.errors import DamagedFile
+
+
+class Status(NamedTuple):
+    """Where a node says a transaction is; all None while it is pending."""
+
+    height: int | None = None
+    block_hash: str | None = None
+    time: int | None = None
+
+
+class Tip(NamedTuple):
+    """The last block of a node's chain."""
+
+    height: int
+    block_hash: str
+
+
+class KeyPath(NamedTuple):
+    """Which of our keys: branch (0 receive, 1 change) and number on it, from 0."""
+
+    branch: int
+    number: int
+
+
+class Record(NamedTuple):
+    """The facts about one transaction: itself, where it is, and whether this wallet sent it."""
+
+    transaction: Transaction
+    status: Status
+    sent_here: bool = False
+
+
+class Credit(NamedTuple):
+    """An output that pays us: its place in the transaction, satoshis, and whose key."""
+
+    output: int
+    value: int
+    path: KeyPath
+
+
+class Debit(NamedTuple):
+    """An input that spends a coin of ours, with the coin's satoshis."""
+
+    outpoint: OutPoint
+    value: int
+
+
+class Coin(NamedTuple):
+    """An unspent output of ours. `is_trusted`: pending, but we made it from coins of our own."""
+
+    outpoint: OutPoint
+    value: int
+    path: KeyPath
+    height: int | None
+    is_coinbase: bool
+    is_trusted: bool
+
+
+class Balance(NamedTuple):
+    """Satoshis in blocks, in none yet (our own change too), and mined but not yet spendable."""
+
+    confirmed: int
+    pending: int
+    immature: int
+
+    @property
+    def total(self) -> int:
+        """All three together."""
+        return sum(self)
+
+
+class HistoryItem(NamedTuple):
+    """One transaction as its owner sees it. `fee` is known only when every input is ours.
+
+    `direction` is `received`, `sent`, `moved` (all outputs are ours too) or `mined`.
+    """
+
+    txid: str
+    net: int
+    fee: int | None
+    height: int | None
+    time: int | None
+    direction: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One transaction with what it does to us."""
+
+    txid: bytes
+    raw: bytes
+    status: Status
+    is_coinbase: bool
+    sent_here: bool
+    credits: tuple[Credit, ...]
+    debits: tuple[Debit, ...]
+    fee: int | None
+
+    @property
+    def net(self) -> int:
+        """Satoshis that our holdings change by."""
+        return sum(credit.value for credit in self.credits) - sum(
+            debit.value for debit in self.debits
+        )
+
+    @property
+    def direction(self) -> str:
+        """See HistoryItem."""
+        if self.is_coinbase:
+            return "mined"
+        if not self.debits:
+            return "received"
+        return "moved" if self.fee is not None and self.net == -self.fee else "sent"
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All entries by txid, the tip they were seen at, how far each branch is used and read."""
+
+    entries: Mapping[bytes, Entry] = field(default_factory=dict)
+    tip: Tip | None = None
+    next_index: tuple[int, int] = (0, 0)  # the first never handed out nor seen, on each branch
+    scanned: tuple[int, int] = (0, 0)  # scripts whose whole history was read, on each branch
+
+    def coins(self) -> list[Coin]:
+        """Every unspent output of ours, pending and immature ones included."""
+        return list(self._coins.values())
+
+    def spendable(self, maturity_blocks: int) -> list[Coin]:
+        """What the next block may spend: confirmed and mature, or pending change of ours."""
+        return [
+            coin
+            for coin in self._coins.values()
+            if (coin.height is not None or coin.is_trusted)
+            and not self._is_immature(coin, maturity_blocks)
+        ]
+
+    def balance(self, maturity_blocks: int) -> Balance:
+        """The sums; spending a confirmed coin moves its change to pending at once."""
+        confirmed = pending = immature = 0
+        for coin in self._coins.values():
+            if self._is_immature(coin, maturity_blocks):
+                immature += coin.value
+            elif coin.height is None:
+                pending += coin.value
+            else:
+                confirmed += coin.value
+        return Balance(confirmed, pending, immature)
+
+    def history(self) -> list[HistoryItem]:
+        """Newest first, pending ones before all others."""
+        newest_first = list(self.entries.values())[::-1]
+        newest_first.sort(
+            key=lambda entry: (entry.status.height is None, entry.status.height or 0), reverse=True
+        )
+        return [
+            HistoryItem(
+                display_hash(entry.txid),
+                entry.net,
+                entry.fee,
+                entry.status.height,
+                entry.status.time,
+                entry.direction,
+            )
+            for entry in newest_first
+        ]
+
+    def used(self, branch: int) -> int:
+        """One more than the highest index ever paid: where a restore begins to count its gap."""
+        return max(
+            (
+                credit.path.number + 1
+                for _, credit in self._credits()
+                if credit.path.branch == branch
+            ),
+            default=0,
+        )
+
+    def touching(self) -> dict[KeyPath, dict[bytes, Status]]:
+        """For each of our keys, the transactions that pay to it or spend from it."""
+        owners = {
+            OutPoint(entry.txid, credit.output): credit.path for entry, credit in self._credits()
+        }
+        touching: dict[KeyPath, dict[bytes, Status]] = {}
+        for entry in self.entries.values():
+            paths = [credit.path for credit in entry.credits]
+            paths += [owners[debit.outpoint] for debit in entry.debits if debit.outpoint in owners]
+            for path in paths:
+                touching.setdefault(path, {})[entry.txid] = entry.status
+        return touching
+
+    def to_json(self) -> dict[str, Any]:
+        """The ledger as JSON, hashes as people see them."""
+        return {
+            "tip": self.tip,
+            "next": self.next_index,
+            "scanned": self.scanned,
+            "transactions": [_entry_to_json(entry) for entry in self.entries.values()],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Read what to_json wrote; DamagedFile if it is anything else."""
+        try:
+            entries = [_entry_from_json(item) for item in value["transactions"]]
+            receive, change = (int(index) for index in value["next"])
+            scanned_receive, scanned_change = (int(index) for index in value["scanned"])
+            tip = None if value["tip"] is None else Tip(*value["tip"])
+        except (LookupError, TypeError, ValueError):
+            raise DamagedFile("the wallet's history is damaged; restore from the words") from None
+        return cls(
+            {entry.txid: entry for entry in entries},
+            tip,
+            (receive, change),
+            (scanned_receive, scanned_change),
+        )
+
+    @cached_property
+    def _coins(self) -> dict[OutPoint, Coin]:
+        spent = {debit.outpoint for entry in self.entries.values() for debit in entry.debits}
+        coins = {}
+        for entry, credit in self._credits():
+            outpoint = OutPoint(entry.txid, credit.output)
+            if outpoint not in spent:
+                coins[outpoint] = Coin(
+                    outpoint,
+                    credit.value,
+                    credit.path,
+                    entry.status.height,
+                    entry.is_coinbase,
+                    is_trusted=entry.fee is not None,
+                )
+        return coins
+
+    def _credits(self) -> Iterator[tuple[Entry, Credit]]:
+        for entry in self.entries.values():
+            for credit in entry.credits:
+                yield entry, credit
+
+    def _is_immature(self, coin: Coin, maturity_blocks: int) -> bool:
+        """The rule of consensus, counted for a spend in the block after the tip."""
+        if not coin.is_coinbase:
+            return False
+        if coin.height is None or self.tip is None:
+            return True
+        return self.tip.height + 1 - coin.height < maturity_blocks
+
+
+def without_conflicts(records: Mapping[bytes, Record]) -> dict[bytes, Record]:
+    """Of those that spend one output only one can be: the confirmed, else the last heard of."""
+    order = sorted(records, key=lambda txid: records[txid].status.height is not None)
+    spender = {
+        input_.outpoint: txid for txid in order for input_ in records[txid].transaction.inputs
+    }
+    return {
+        txid: record
+        for txid, record in records.items()
+        # Coinbases all name the same outpoint, which is none.
+        if record.transaction.is_coinbase
+        or all(spender[input_.outpoint] == txid for input_ in record.transaction.inputs)
+    }
+
+
+def entries_of(
+    records: Mapping[bytes, Record], ours: Mapping[bytes, KeyPath]
+) -> dict[bytes, Entry]:
+    """Work out what each transaction does to us; `ours` maps our scriptPubKeys to their keys.
+
+    Transactions that do nothing to us are left out.
+    """
+    credits = {
+        txid: tuple(
+            Credit(number, output.value, ours[output.script_pubkey])
+            for number, output in enumerate(record.transaction.outputs)
+            if output.script_pubkey in ours
+        )
+        for txid, record in records.items()
+    }
+    values = {
+        OutPoint(txid, credit.output): credit.value for txid in credits for credit in credits[txid]
+    }
+    entries = {}
+    for txid, record in records.items():
+        transaction = record.transaction
+        debits = tuple(
+            Debit(input_.outpoint, values[input_.outpoint])
+            for input_ in transaction.inputs
+            if input_.outpoint in values
+        )
+        fee = None
+        if len(debits) == len(transaction.inputs):
+            fee = sum(debit.value for debit in debits)
+            fee -= sum(output.value for output in transaction.outputs)
+        if credits[txid] or debits:
+            entries[txid] = Entry(
+                txid,
+                transaction.serialize(),
+                record.status,
+                transaction.is_coinbase,
+                record.sent_here,
+                credits[txid],
+                debits,
+                fee,
+            )
+    return entries
+
+
+def _entry_to_json(entry: Entry) -> dict[str, Any]:
+    return {
+        "txid": display_hash(entry.txid),
+        "raw": entry.raw.hex(),
+        "status": entry.status,
+        "coinbase": entry.is_coinbase,
+        "sent_here": entry.sent_here,
+        "credits": entry.credits,
+        "debits": [
+            [display_hash(debit.outpoint.txid), debit.outpoint.index, debit.value]
+            for debit in entry.debits
+        ],
+        "fee": entry.fee,
+    }
+
+
+def _entry_from_json(item: Mapping[str, Any]) -> Entry:
+    return Entry(
+        parse_hash(item["txid"]),
+        bytes.fromhex(item["raw"]),
+        Status(*item["status"]),
+        bool(item["coinbase"]),
+        bool(item["sent_here"]),
+        tuple(Credit(output, value, KeyPath(*path)) for output, value, path in item["credits"]),
+        tuple(
+            Debit(OutPoint(parse_hash(txid), index), value) for txid, index, value in item["debits"]
+        ),
+        item["fee"],
+    )

@@ -1,0 +1,169 @@
+"""What a node says, brought into the ledger: which scripts have a history, and what is new in it.
+
+Both branches are searched from their first script until GAP_LIMIT scripts in a row beyond the last
+used or handed-out one are empty (BIP 44). Each script's history is read newest first and only down
+to the first confirmed line that is known already in the same block: below it nothing can have
+changed, for that block's hash commits to all blocks before it. So the first sync is long and later
+ones are short, and a reorganisation, a replacement or a dropped payment shows as known lines that
+are missing.
+
+Nothing is kept of a sync that fails halfway. A node can hide transactions and lie about blocks; it
+cannot lie about amounts, for they are read from transactions whose ids were recomputed
+(wallet.client).
+
+Simplified: a script with more than 50 pending transactions shows only its newest 50.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from chain.errors import Invalid
+from chain.transaction import Transaction
+from chain.tx_rules import check_transaction
+from wallet.descriptor import BRANCHES, Descriptor
+from wallet.errors import NodeNonsense, NodeRefused
+from wallet.ledger import KeyPath, Ledger, Record, Status, Tip, entries_of, without_conflicts
+
+if TYPE_CHECKING:
+    # lazy: who hands a client in has loaded it; reading balances must not wait for HTTP
+    from wallet.client import EsploraClient
+
+GAP_LIMIT = 20  # BIP 44
+MAX_SCRIPTS = (
+    100_000  # on a branch: a node that finds payments on each script it is asked for must end
+)
+ATTEMPTS = 3  # the chain may move while we read it
+
+
+def synchronise(
+    client: "EsploraClient",
+    descriptor: Descriptor,
+    ledger: Ledger,
+    *,
+    gap_limit: int = GAP_LIMIT,
+    full: bool = False,
+) -> Ledger:
+    """The ledger as the node sees it now. `full` reads every history whole. Raises NodeError."""
+    search = _Search(client, descriptor, ledger, gap_limit, full)
+    for _ in range(ATTEMPTS):
+        tip = client.tip()
+        search.run()
+        records = search.records()
+        chosen = without_conflicts(records)
+        if len(chosen) == len(records) and client.tip() == tip:
+            return search.ledger_of(chosen, tip)
+    # Read while the chain moved: good enough to show, not to build on; the next sync reads it all.
+    return replace(search.ledger_of(chosen, tip), scanned=(0, 0))
+
+
+@dataclass
+class _Search:
+    """One sync: what was asked and answered so far."""
+
+    client: "EsploraClient"
+    descriptor: Descriptor
+    ledger: Ledger
+    gap_limit: int
+    full: bool
+    scripts: dict[KeyPath, bytes] = field(default_factory=dict)
+    fetched: dict[bytes, Transaction] = field(default_factory=dict)
+    statuses: dict[bytes, Status] = field(default_factory=dict)
+    next_index: list[int] = field(default_factory=list)
+    scanned: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.known = {} if self.full else self.ledger.touching()
+
+    def run(self) -> None:
+        """Ask for every script's history; the latest word on a transaction counts."""
+        self.statuses, self.next_index, self.scanned = {}, [], []
+        for branch in BRANCHES:
+            self._search_branch(branch)
+        self._send_again()
+
+    def records(self) -> dict[bytes, Record]:
+        """The transactions themselves, known ones first, without those that vanished meanwhile."""
+        known = [txid for txid in self.ledger.entries if txid in self.statuses]
+        new = [txid for txid in self.statuses if txid not in self.ledger.entries]
+        records = {}
+        for txid in known + new:
+            transaction = self._transaction(txid)
+            if transaction is not None:
+                records[txid] = Record(transaction, self.statuses[txid], self._sent_here(txid))
+        return records
+
+    def ledger_of(self, records: dict[bytes, Record], tip: Tip) -> Ledger:
+        """The next ledger; the old entries if nothing but the tip has moved."""
+        (receive, change), (scanned_receive, scanned_change) = self.next_index, self.scanned
+        entries = self.ledger.entries
+        before = {txid: entry.status for txid, entry in entries.items()}
+        if {txid: record.status for txid, record in records.items()} != before:
+            entries = entries_of(records, {script: path for path, script in self.scripts.items()})
+        return replace(
+            self.ledger,
+            entries=entries,
+            tip=tip,
+            next_index=(receive, change),
+            scanned=(scanned_receive, scanned_change),
+        )
+
+    def _search_branch(self, branch: int) -> None:
+        next_index, index = self.ledger.next_index[branch], 0
+        while index < next_index + self.gap_limit:
+            if self._read_history(KeyPath(branch, index)):
+                next_index = max(next_index, index + 1)
+            index += 1
+            if index > MAX_SCRIPTS:
+                raise NodeNonsense("the node finds payments on every address without end")
+        self.next_index.append(next_index)
+        self.scanned.append(index)
+
+    def _read_history(self, path: KeyPath) -> bool:
+        """Bring one script's history into `statuses`; True if it has any."""
+        if path not in self.scripts:
+            self.scripts[path] = self.descriptor.script(*path)
+        is_complete = path.number < self.ledger.scanned[path.branch]
+        known = self.known.get(path, {}) if is_complete else {}
+        is_used = False
+        for txid, status in self.client.history(self.scripts[path]):
+            is_used = True
+            self.statuses[txid] = status
+            if status.height is not None and known.get(txid) == status:
+                self._keep_below(known, status.height)
+                break
+        return is_used
+
+    def _keep_below(self, known: dict[bytes, Status], height: int) -> None:
+        for txid, status in known.items():
+            if status.height is not None and status.height <= height:
+                self.statuses.setdefault(txid, status)
+
+    def _send_again(self) -> None:
+        """A payment of ours that this node lacks is handed to it; if it may not be, it is off."""
+        for txid, entry in self.ledger.entries.items():
+            if entry.sent_here and txid not in self.statuses:
+                try:
+                    self.client.broadcast(Transaction.parse(entry.raw))
+                except NodeRefused:
+                    continue
+                self.statuses[txid] = Status()
+
+    def _transaction(self, txid: bytes) -> Transaction | None:
+        if txid in self.fetched:
+            return self.fetched[txid]
+        entry = self.ledger.entries.get(txid)
+        transaction = (
+            self.client.transaction(txid) if entry is None else Transaction.parse(entry.raw)
+        )
+        if transaction is None:
+            return None
+        try:
+            check_transaction(transaction)
+        except Invalid as error:
+            raise NodeNonsense(f"the node sent a transaction that cannot be: {error}") from None
+        self.fetched[txid] = transaction
+        return transaction
+
+    def _sent_here(self, txid: bytes) -> bool:
+        entry = self.ledger.entries.get(txid)
+        return entry is not None and entry.sent_here
