@@ -38,7 +38,7 @@ CONFINED = {
     "urllib3": {"node/transport.py", "wallet/client.py"},
     "coincurve": {"chain/curve_libsecp.py"},
     "ecdsa": {"chain/curve_ecdsa.py"},
-    "cryptography": {"wallet/keystore.py", "chain/hashes.py"},
+    "cryptography": {"wallet/sealing.py", "chain/hashes.py"},
     "mnemonic": {"wallet/mnemonic.py"},
     "waitress": {"node/server.py"},
     "platformdirs": {"scripts/cli/places.py"},
