@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 from chain.chainstate import Chainstate
 from chain.coins import Coin
-from chain.connect import script_checks
 from chain.encoding import display_hash
-from chain.script.check import verify_serially
+from chain.script.check import checks_of, verify_serially
 from chain.script.flags import STANDARD_FLAGS
 from chain.transaction import OutPoint, Transaction, TxIn
 from chain.tx_rules import check_inputs, check_transaction, is_final, sequence_locks, sigop_cost
@@ -176,7 +175,8 @@ class Judge:
 
     def _check_scripts(self, tx: Transaction, coins: list[Coin]) -> None:
         """Under the strictest flags, which imply every block's. Core: PolicyScriptChecks."""
-        failure = verify_serially(script_checks(tx, coins, STANDARD_FLAGS))
+        spent_outputs = [coin.output for coin in coins]
+        failure = verify_serially(checks_of(tx, spent_outputs, STANDARD_FLAGS))
         if failure is None:
             return
         reason = PolicyReason.MEMPOOL_SCRIPT_VERIFY_FLAG_FAILED

@@ -1,0 +1,234 @@
+"""The next block: what is chosen, that the chain takes it, and the search for its nonce."""
+
+from dataclasses import replace
+from itertools import permutations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chain.block import Block
+from chain.params import CLASSROOM
+from chain.transaction import OutPoint, Transaction, TxIn, TxOut
+from node.entry import MempoolEntry
+from node.mempool import Mempool
+from node.policy import PolicyOptions
+from node.template import assemble, block_of, choose, grind
+from tests.builders import ChainBuilder, key, p2pkh
+from tests.node.support import HOME, QUICK, Scene
+
+HUGE = 4_000_000
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def mined(scene: Scene, **options: int) -> Block:
+    """Assemble, solve, hand in."""
+    block = assemble(scene.chain.chainstate, scene.mempool, HOME, scene.now, **options)
+    scene.chain.chainstate.check_candidate(block, scene.now)
+    solved = grind(block, 0, 1_000_000)
+    assert solved is not None
+    scene.hand_in(solved)
+    assert scene.chain.tip.hash == solved.header.hash
+    return solved
+
+
+def test_an_empty_block(scene: Scene) -> None:
+    height, parent = scene.chain.height + 1, scene.chain.tip
+    block = mined(scene)
+    (coinbase,) = block.transactions
+    assert coinbase.outputs[0] == TxOut(5_000_000_000, HOME)
+    assert coinbase.outputs[1].script_pubkey[:6].hex() == "6a24aa21a9ed"
+    assert coinbase.inputs[0].witness == (bytes(32),)
+    assert coinbase.inputs[0].script_sig == bytes([0x50 + height, 0])
+    assert (coinbase.locktime, coinbase.inputs[0].sequence) == (height - 1, 0xFFFFFFFE)
+    assert block.header.prev_hash == parent.hash
+    assert (block.header.version, block.header.bits) == (0x20000000, 0x207FFFFF)
+    assert block.header.time == scene.now
+
+
+def test_fees_go_to_the_miner(scene: Scene) -> None:
+    entries = [scene.waiting(scene.coins[index], fee=1_000 + index) for index in range(3)]
+    block = mined(scene)
+    assert {tx.txid for tx in block.transactions[1:]} == {entry.txid for entry in entries}
+    assert block.transactions[0].outputs[0].value == 5_000_003_003
+    assert len(scene.mempool) == 0
+
+
+def test_the_median_time_passes(scene: Scene) -> None:
+    scene.now = 5
+    block = assemble(scene.chain.chainstate, (), HOME, scene.now)
+    assert block.header.time == scene.chain.tip.median_time_past + 1
+
+
+def test_extra_nonces_make_different_blocks(scene: Scene) -> None:
+    first, second = (
+        assemble(scene.chain.chainstate, (), HOME, scene.now, extra_nonce=nonce)
+        for nonce in (0, 70_000)
+    )
+    assert first.header.merkle_root != second.header.merkle_root
+    scene.chain.chainstate.check_candidate(second, scene.now)
+
+
+def test_heights_beyond_sixteen(scene: Scene) -> None:
+    for _ in range(20):
+        mined(scene)
+    assert scene.chain.height == 24
+
+
+def test_a_block_of_chosen_transactions(scene: Scene) -> None:
+    tx = scene.pay(scene.coins[0], fee=700)
+    block = block_of(scene.chain.chainstate, [tx], 700, HOME, scene.now)
+    scene.chain.chainstate.check_candidate(block, scene.now)
+    assert block.transactions[1:] == (tx,)
+
+
+def test_classroom_blocks_retarget() -> None:
+    scene = Scene(params=CLASSROOM, coins=2)
+    scene.waiting(scene.coins[0])
+    for _ in range(3):
+        scene.now += 10
+        mined(scene)
+    assert scene.chain.tip.header.bits == 0x1F00FFFF
+
+
+def test_before_segwit_nothing_commits_and_nothing_has_a_witness() -> None:
+    chain = ChainBuilder(replace(QUICK, segwit_from=1_000))
+    mempool, old_home = Mempool(chain.chainstate), p2pkh(key(0))
+
+    def mine() -> Block:
+        solved = grind(assemble(chain.chainstate, mempool, old_home, chain.now), 0, 1_000)
+        assert solved is not None
+        changes = chain.accept(solved).changes
+        assert not changes.failures
+        mempool.follow(changes, chain.now)
+        chain.learn(solved.transactions[0])
+        return solved
+
+    first, *_ = [mine() for _ in range(3)]
+    (coinbase,) = first.transactions
+    assert len(coinbase.outputs) == 1
+    assert not coinbase.has_witness
+    parent = mempool.accept(chain.pay(chain.output(coinbase), HOME, fee=1_000), chain.now)
+    child = mempool.accept(chain.pay(chain.output(parent.tx), HOME, fee=9_000), chain.now)
+    grandchild = mempool.accept(chain.pay(chain.output(child.tx), HOME, fee=9_000), chain.now)
+    assert [tx.txid for tx in mine().transactions[1:]] == [parent.txid]
+    assert list(mempool) == [child, grandchild]
+
+
+# Choosing.
+
+
+def entry(number: int, fee: int, *parents: MempoolEntry, size: int = 100) -> MempoolEntry:
+    tx = Transaction(2, (TxIn(OutPoint(bytes(32), number)),), (TxOut(0, bytes(size - 60)),), 0)
+    made = MempoolEntry(tx, fee, tx.weight, 4, 0, 0, number)
+    made.parents.update(parents)
+    for parent in parents:
+        parent.children.add(made)
+    return made
+
+
+def fees(chosen: list[MempoolEntry]) -> list[int]:
+    return [each.fee for each in chosen]
+
+
+def test_best_first() -> None:
+    entries = [entry(n, fee) for n, fee in enumerate([5, 9, 1, 7])]
+    assert fees(choose(entries, weight=HUGE, sigop_cost=1_000)) == [9, 7, 5, 1]
+
+
+def test_a_child_pays_for_its_parents() -> None:
+    grandparent = entry(0, 1)
+    parent = entry(1, 2, grandparent)
+    child = entry(2, 60, parent)
+    alone = entry(3, 20)
+    chosen = choose([alone, child, parent, grandparent], weight=HUGE, sigop_cost=1_000)
+    assert chosen == [grandparent, parent, child, alone]
+
+
+def test_a_brother_need_not_pay_for_the_parent_again() -> None:
+    parent = entry(0, 0)
+    rich, poor = entry(1, 100, parent), entry(2, 30, parent)
+    alone = entry(3, 20)
+    chosen = choose([parent, rich, poor, alone], weight=HUGE, sigop_cost=1_000)
+    assert chosen == [parent, rich, poor, alone]
+
+
+def test_what_does_not_fit_is_passed_over() -> None:
+    big, small = entry(0, 100, size=1_000), entry(1, 1)
+    assert choose([big, small], weight=small.tx.weight, sigop_cost=1_000) == [small]
+    assert choose([big, small], weight=HUGE, sigop_cost=4) in ([big], [small])
+    assert choose([big, small], weight=HUGE, sigop_cost=3) == []
+
+
+def test_the_search_ends_when_a_block_is_nearly_full() -> None:
+    big = [entry(n, 10_000, size=1_000) for n in range(1_100)]
+    small = entry(2_000, 1)
+    assert choose([*big, small], weight=3_000, sigop_cost=100_000) == []
+    assert choose([*big[:900], small], weight=3_000, sigop_cost=100_000) == [small]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 50), st.integers(61, 300), st.sets(st.integers(0, 11), max_size=3)
+        ),
+        max_size=12,
+    ),
+    st.integers(0, 6_000),
+)
+def test_a_choice_is_whole_and_within_its_limits(
+    shapes: list[tuple[int, int, set[int]]], weight: int
+) -> None:
+    entries: list[MempoolEntry] = []
+    for number, (fee, size, before) in enumerate(shapes):
+        parents = [entries[index] for index in before if index < number]
+        entries.append(entry(number, fee, *parents, size=size))
+    chosen = choose(reversed(entries), weight=weight, sigop_cost=1_000)
+    assert len(set(chosen)) == len(chosen)
+    assert sum(each.tx.weight for each in chosen) <= weight
+    for place, each in enumerate(chosen):
+        assert each.parents <= set(chosen[:place])
+    if sum(each.tx.weight for each in entries) <= weight:
+        assert set(chosen) == set(entries)
+
+
+def test_on_small_pools_the_choice_is_nearly_the_best() -> None:
+    parent, other = entry(0, 10), entry(1, 50)
+    child, last = entry(2, 90, parent), entry(3, 40)
+    entries = [parent, other, child, last]
+    weight = 3 * parent.tx.weight
+    best = max(
+        sum(each.fee for each in few)
+        for few in permutations(entries, 3)
+        if child not in few or parent in few
+    )
+    assert sum(fees(choose(entries, weight=weight, sigop_cost=1_000))) == best == 150
+
+
+# The search.
+
+
+def test_grinding(scene: Scene) -> None:
+    block = assemble(scene.chain.chainstate, (), HOME, scene.now)
+    solved = grind(block, 0, 1_000)
+    assert solved is not None
+    nonce = solved.header.nonce
+    assert solved.transactions == block.transactions
+    assert solved.header == block.header._replace(nonce=nonce)
+    assert grind(block, 0, nonce) is None
+    assert grind(block, nonce, 1) == solved
+    assert grind(block, 2**32, 10) is None
+    assert grind(block, 0, 0) is None
+    hard = Block(block.header._replace(bits=0x1D00FFFF), block.transactions)
+    assert grind(hard, 2**32 - 5, 1_000) is None
+
+
+def test_the_options_of_the_mempool_do_not_matter() -> None:
+    scene = Scene(PolicyOptions(min_relay_feerate=0))
+    free = scene.waiting(scene.coins[0], fee=0)
+    assert mined(scene).transactions[1].txid == free.txid
