@@ -21,9 +21,9 @@ from chain.script.sighash import SIGHASH_ALL, witness_v0_sighash
 from chain.script.templates import p2pkh, p2wpkh
 from chain.store import MemoryStore
 from chain.transaction import SEQUENCE_FINAL, OutPoint, Transaction, TxIn, TxOut
-from node.runtime import threaded_verifier
 from node.storage.opening import open_store
 from node.template import block_of, grind
+from node.threads import ThreadedVerifier
 
 THREADS = 2
 FEE = 200
@@ -131,7 +131,8 @@ def by_libsecp(spends: int) -> float:
 def connect_figures(spends: int, rounds: int = 3) -> Iterator[Row]:
     """Microseconds an input to connect a block of `spends` P2WPKH spends, and what others take."""
     blocks = grow(spends)
-    with tempfile.TemporaryDirectory() as name, threaded_verifier(THREADS) as verifier:
+    verifier = ThreadedVerifier(THREADS)
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         ours = min(by_farthing(blocks, folder / f"f{n}", verifier) for n in range(rounds))
         what = f"connect {spends} P2WPKH spends, an input"
