@@ -117,11 +117,12 @@ class Chainstate:
                 entry = self.headers.add(stored.header)
             except KeyError:
                 raise StoreError(f"a header in the store has no parent: {REPAIR}") from None
-            entry.has_body = stored.has_body
             entry.is_connected_once = stored.is_connected_once
             entry.failed = stored.failed
             if stored.sequence is not None:
                 self.headers.restore_sequence(entry, stored.sequence)
+            elif stored.has_body:
+                self.headers.link_body(entry)
         tip = self.headers.get(self.store.get(TIP_KEY) or b"")
         if tip is None or not tip.is_connected_once:
             raise StoreError(f"the tip is not among the connected blocks: {REPAIR}")

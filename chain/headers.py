@@ -135,6 +135,8 @@ class HeaderTree:
         self.genesis = HeaderEntry(genesis, None)
         self._entries = {self.genesis.hash: self.genesis}
         self._next_sequence = 0
+        # Entries whose bodies are here but not those of their parents: by parent, in order of coming.
+        self._waiting: dict[HeaderEntry, list[HeaderEntry]] = {}
         # Most work among those not failed; of equals, the first heard of.
         self.best_header = self.genesis
         # The same among those whose bodies are all here: what the tip should be.
@@ -176,15 +178,18 @@ class HeaderTree:
         (Core: ReceivedBlockTransactions).
         """
         entry.has_body = True
-        changed = [entry]
-        if entry.parent is None or entry.parent.sequence is not None:
-            changed = [each for each in _breadth_first_with_bodies(entry) if each.sequence is None]
-            for each in changed:
-                self.restore_sequence(each, self._next_sequence)
-        return changed
+        if entry.parent is not None and entry.parent.sequence is None:
+            self._waiting.setdefault(entry.parent, []).append(entry)
+            return [entry]
+        linked = [entry]
+        for each in linked:  # grows as it goes
+            self.restore_sequence(each, self._next_sequence)
+            linked += self._waiting.pop(each, ())
+        return linked
 
     def restore_sequence(self, entry: HeaderEntry, sequence: int) -> None:
-        """Make `entry`, whose ancestors all have bodies, a candidate at this place in the order."""
+        """Make `entry`, which has all bodies from genesis on, a candidate at this place in order."""
+        entry.has_body = True
         entry.sequence = sequence
         self._next_sequence = max(self._next_sequence, sequence + 1)
         if not entry.failed and _is_better(entry, self.best_candidate):
@@ -232,13 +237,6 @@ def _is_better(entry: HeaderEntry, than: HeaderEntry) -> bool:
     if entry.chainwork != than.chainwork:
         return entry.chainwork > than.chainwork
     return (entry.sequence or 0) < (than.sequence or 0)
-
-
-def _breadth_first_with_bodies(entry: HeaderEntry) -> Iterator[HeaderEntry]:
-    level = [entry]
-    while level:
-        yield from level
-        level = [child for each in level for child in each.children if child.has_body]
 
 
 def locator(entry: HeaderEntry) -> list[bytes]:

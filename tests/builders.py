@@ -94,6 +94,11 @@ def _taproot_secret(owner: Key) -> bytes:
     return curve.add_to_secret(secret, tagged_hash("TapTweak", owner.public[1:]))
 
 
+def padding(size_bytes: int) -> bytes:
+    """A script of `size_bytes` (at least 300) in two instructions, unspendable."""
+    return b"\x6a\x4e" + (size_bytes - 6).to_bytes(4, "little") + bytes(size_bytes - 6)
+
+
 # Transactions.
 
 

@@ -23,6 +23,7 @@ from tests.builders import (
     make_tx,
     p2sh,
     p2wsh,
+    padding,
     solve,
     tx_in,
     with_inputs,
@@ -218,7 +219,7 @@ class TooLong(BadBlock):
     def build(self, chain: ChainBuilder) -> Block:
         empty = with_coinbase(chain, chain.coinbase(chain.tip, script=b"", commit=False))
         # The length of the script takes five bytes instead of one.
-        script = bytes(1_000_001 - empty.stripped_size - 4)
+        script = padding(1_000_001 - empty.stripped_size - 4)
         return with_coinbase(chain, chain.coinbase(chain.tip, script=script, commit=False))
 
 

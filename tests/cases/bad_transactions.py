@@ -17,6 +17,7 @@ from tests.builders import (
     Spendable,
     key,
     make_tx,
+    padding,
     tx_in,
     with_inputs,
 )
@@ -71,7 +72,7 @@ class TooLarge(BadTransaction):
         source = coin(chain)
         empty = chain.spend(source, [TxOut(0, b"")])
         # The length of the script takes five bytes instead of one.
-        script = bytes(1_000_001 - empty.stripped_size - 4)
+        script = padding(1_000_001 - empty.stripped_size - 4)
         return chain.spend(source, [TxOut(0, script)])
 
 

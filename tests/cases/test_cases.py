@@ -10,6 +10,7 @@ from chain.tx_rules import check_transaction
 from tests.builders import ChainBuilder, submit
 from tests.cases.bad_blocks import BAD_BLOCKS, BadBlock
 from tests.cases.bad_transactions import BAD_TRANSACTIONS, BadTransaction
+from tests.cases.good_blocks import GOOD_BLOCKS, GoodBlock
 from tests.core_engine import CoreEngine
 
 
@@ -69,3 +70,23 @@ def test_a_transaction_that_no_block_could_hold(chain: ChainBuilder) -> None:
             with pytest.raises(Invalid) as refused:
                 check_transaction(case_type().build(chain))
             assert refused.value.reason is case_type.reason
+
+
+@pytest.fixture(scope="module")
+def growing() -> Iterator[tuple[ChainBuilder, CoreEngine]]:
+    """A chain, with its equal in the engine, for blocks that are good. Two hours a block."""
+    chain = ChainBuilder()
+    with CoreEngine() as engine:
+        for _ in range(130):
+            block = chain.block(time=chain.tip.header.time + 7200)
+            assert submit(chain, block) is None and engine.submit(block.serialize()) is None
+        yield chain, engine
+
+
+@pytest.mark.parametrize("case_type", GOOD_BLOCKS, ids=lambda case_type: case_type.__name__)
+def test_a_good_block(case_type: type[GoodBlock], growing: tuple[ChainBuilder, CoreEngine]) -> None:
+    chain, engine = growing
+    block = case_type().build(chain)
+    assert submit(chain, block) is None
+    assert engine.submit(block.serialize()) is None
+    assert chain.tip.hash == block.hash and engine.tip == block.hash[::-1].hex()
