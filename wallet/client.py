@@ -124,7 +124,7 @@ class EsploraClient:
         """Hand a transaction to the node; its txid as people see it. NodeRefused says why not."""
         response = self._request("POST", "/tx", transaction.serialize().hex())
         status, body = self._body(response, MAX_TEXT_BYTES)
-        if 400 <= status < 500:
+        if status == 400:
             reason = _plain(body)
             raise NodeRefused(f"{self.url} refused the transaction: {reason}", reason)
         txid = display_hash(transaction.txid)

@@ -32,6 +32,7 @@ GAP_LIMIT = 20  # BIP 44
 MAX_SCRIPTS = (
     100_000  # on a branch: a node that finds payments on each script it is asked for must end
 )
+MAX_FETCHED_BYTES = 200_000_000  # of a sync: as hex still less than a wallet's file may have
 ATTEMPTS = 3  # the chain may move while we read it
 
 
@@ -67,6 +68,7 @@ class _Search:
     full: bool
     scripts: dict[KeyPath, bytes] = field(default_factory=dict)
     fetched: dict[bytes, Transaction] = field(default_factory=dict)
+    fetched_bytes: int = 0
     statuses: dict[bytes, Status] = field(default_factory=dict)
     next_index: list[int] = field(default_factory=list)
     scanned: list[int] = field(default_factory=list)
@@ -139,7 +141,7 @@ class _Search:
                 self.statuses.setdefault(txid, status)
 
     def _send_again(self) -> None:
-        """A payment of ours that this node lacks is handed to it; if it may not be, it is off."""
+        """A payment of ours that this node lacks is handed to it; if the node refuses, it is off."""
         for txid, entry in self.ledger.entries.items():
             if entry.sent_here and txid not in self.statuses:
                 try:
@@ -162,6 +164,9 @@ class _Search:
         except Invalid as error:
             raise NodeNonsense(f"the node sent a transaction that cannot be: {error}") from None
         self.fetched[txid] = transaction
+        self.fetched_bytes += transaction.size
+        if self.fetched_bytes > MAX_FETCHED_BYTES:
+            raise NodeNonsense("the node's history of this wallet is larger than any wallet's")
         return transaction
 
     def _sent_here(self, txid: bytes) -> bool:

@@ -1,5 +1,6 @@
 """The client against real servers on loopback: honest, lying, broken, slow and absent ones."""
 
+import gc
 import hashlib
 import json
 import socket
@@ -270,6 +271,9 @@ def test_a_broadcast_that_answers_nonsense(node: FakeNode, client: EsploraClient
     node.answers["/tx"] = (200, b"thanks")
     with pytest.raises(NodeNonsense, match="another txid"):
         client.broadcast(spend)
+    node.answers["/tx"] = (404, b"no such route")
+    with pytest.raises(NodeNonsense, match="status 404: no such route"):
+        client.broadcast(spend)
 
 
 def test_an_error_text_cannot_drive_the_terminal(node: FakeNode, client: EsploraClient) -> None:
@@ -412,6 +416,15 @@ def test_answers_that_break_off(
     with pytest.raises(error) as refusal:
         EsploraClient(url, read_timeout_s=5).tip()
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_answer_that_contradicts_itself(serve: Callable[[Talk], str]) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2, 3\r\n\r\n[]"
+    url = serve(lambda connection: connection.sendall(answer))
+    with pytest.raises(NodeNonsense, match="not HTTP"):
+        EsploraClient(url).tip()
+    gc.collect()  # the library leaves this socket to the collector, which would warn elsewhere
 
 
 def test_a_chunked_answer_is_fine(serve: Callable[[Talk], str]) -> None:

@@ -81,3 +81,10 @@ def test_no_more_inputs_than_a_transaction_that_is_relayed_holds() -> None:
     most = select([1_001] * 2_000, 1_001 * MAX_INPUTS - 500, 100, random.Random(0))
     assert most is not None
     assert len(most) == MAX_INPUTS
+
+
+def test_a_draw_that_takes_too_many_gives_way_to_the_largest() -> None:
+    effective = [2_000] * 5_000 + [10_000_001]
+    chosen = [select(effective, 3_000_001, 10, random.Random(seed)) for seed in range(3)]
+    assert all(places is not None and 5_000 in places for places in chosen)
+    assert [5_000] in chosen

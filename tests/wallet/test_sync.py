@@ -312,6 +312,18 @@ def test_payments_on_every_address_without_end(
         sync(wallet, Endless())
 
 
+def test_a_history_larger_than_any(
+    wallet: Wallet, chain: FakeChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wallet.sync.MAX_FETCHED_BYTES", 200)
+    chain.pay((receive(0), COIN))
+    sync(wallet, chain)
+    chain.pay((receive(0), COIN))
+    chain.pay((receive(0), COIN))
+    with pytest.raises(NodeNonsense, match="larger than any"):
+        sync(wallet, chain)
+
+
 def test_a_sync_that_fails_halfway_changes_nothing(node: FakeNode, wallet: Wallet) -> None:
     node.chain.pay((receive(0), COIN), confirm=True)
     client = EsploraClient(node.url)
