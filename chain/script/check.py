@@ -24,13 +24,11 @@ class ScriptCheck(NamedTuple):
 
     def run(self) -> ScriptError | None:
         """Nothing if the spend is valid, else what is wrong."""
-        checker = TransactionChecker(
-            self.tx, self.input_index, self.spent_outputs, self.precomputed
-        )
-        tx_in = self.tx.inputs[self.input_index]
-        script_pubkey = self.spent_outputs[self.input_index].script_pubkey
+        tx, index, spent_outputs, flags, precomputed = self
+        checker = TransactionChecker(tx, index, spent_outputs, precomputed)
+        script_sig, witness = tx.inputs[index].script_sig, tx.inputs[index].witness
         try:
-            verify_script(tx_in.script_sig, script_pubkey, tx_in.witness, self.flags, checker)
+            verify_script(script_sig, spent_outputs[index].script_pubkey, witness, flags, checker)
         except ScriptError as error:
             return error
         return None

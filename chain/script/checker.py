@@ -36,7 +36,7 @@ class TransactionChecker:
         self.input_index = input_index
         self.value = spent_outputs[input_index].value
         self.precomputed = precomputed or PrecomputedSighash(tx, spent_outputs)
-        self._digests: dict[tuple[bytes, int, SigVersion], bytes] = {}
+        self._digests: dict[tuple[bytes, int, bool], bytes] = {}
 
     def check_ecdsa(
         self, signature: bytes, public_key: bytes, script_code: bytes, version: SigVersion
@@ -44,14 +44,14 @@ class TransactionChecker:
         """Whether `signature`, its hash type behind it, is the key's for this input."""
         if not signature:
             return False
-        what = script_code, signature[-1], version
+        what = script_code, signature[-1], version is SigVersion.BASE
         if what not in self._digests:  # a multisig asks for the same digest again and again
             self._digests[what] = self._ecdsa_digest(*what)
         return verify_ecdsa(public_key, signature[:-1], self._digests[what])
 
-    def _ecdsa_digest(self, script_code: bytes, hash_type: int, version: SigVersion) -> bytes:
+    def _ecdsa_digest(self, script_code: bytes, hash_type: int, is_legacy: bool) -> bytes:
         spend, rest = (self.tx, self.input_index, script_code), (hash_type, self.precomputed)
-        if version is SigVersion.BASE:
+        if is_legacy:
             return sighash.legacy_sighash(*spend, *rest)
         return sighash.witness_v0_sighash(*spend, self.value, *rest)
 

@@ -1,6 +1,6 @@
 """A script as bytes: how to build one, and what can be said of one without running it.
 
-Does not run anything (evaluate) and does not name the standard shapes (templates). Every function
+Does not run anything (machine) and does not name the standard shapes (templates). Every function
 here takes time linear in the script, which may be hostile.
 Reference: Core, src/script/script.cpp; FindAndDelete in interpreter.cpp.
 """
@@ -16,7 +16,7 @@ MAX_PUBKEYS_PER_MULTISIG = 20  # Core's name; also what an unknown number of key
 def push(data: bytes) -> bytes:
     """The instruction that pushes `data`, its length as short as can be (Core: CScript << vector).
 
-    One byte stays one byte: push_number writes op.OP_1 to op.OP_16.
+    One byte stays one byte: push_number writes OP_1 to OP_16.
     """
     size = len(data)
     if size < op.OP_PUSHDATA1:
@@ -57,10 +57,9 @@ def is_push_only(script: bytes) -> bool:
 def count_sigops(script: bytes, accurate: bool) -> int:
     """Signature operations in `script`, as far as its instructions can be read.
 
-    A multisig counts as 20, or if `accurate` as the op.OP_1 to op.OP_16 that stands before it.
+    A multisig counts as 20, or if `accurate` as the OP_1 to OP_16 that stands before it.
     """
-    count = 0
-    previous = op.OP_INVALIDOPCODE
+    count, previous = 0, op.OP_INVALIDOPCODE
     try:
         for opcode, _, _ in instructions(script):
             if opcode in (op.OP_CHECKSIG, op.OP_CHECKSIGVERIFY):

@@ -6,7 +6,7 @@ inputs, or this one only. Does not know keys or signatures (checker).
 Reference: BIP 143, BIP 341 and 342; Core, SignatureHash in src/script/interpreter.cpp.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import Enum
 from functools import cached_property
 
@@ -34,7 +34,7 @@ class SigVersion(Enum):
 
 
 class PrecomputedSighash:
-    """What the digests for a transaction's inputs have in common, computed when first needed.
+    """What the digests for a transaction's inputs have in common: SHA-256 of this and that.
 
     `spent_outputs` holds the output that each input spends; only taproot looks at it.
     """
@@ -42,32 +42,17 @@ class PrecomputedSighash:
     def __init__(self, tx: Transaction, spent_outputs: Sequence[TxOut] = ()) -> None:
         self.tx = tx
         self.spent_outputs = spent_outputs
+        self.prevouts_hash = _hash_of([tx_in.outpoint.serialize() for tx_in in tx.inputs])
+        self.sequences_hash = _hash_of([_u32(tx_in.sequence) for tx_in in tx.inputs])
+        self.outputs_hash = _hash_of([output.serialize() for output in tx.outputs])
         self._output_hashes: dict[int, bytes] = {}
 
     @cached_property
-    def prevouts_hash(self) -> bytes:
-        """SHA-256 of all outpoints."""
-        return _hash_of(tx_in.outpoint.serialize() for tx_in in self.tx.inputs)
-
-    @cached_property
-    def sequences_hash(self) -> bytes:
-        """SHA-256 of all sequence numbers."""
-        return _hash_of(_u32(tx_in.sequence) for tx_in in self.tx.inputs)
-
-    @cached_property
-    def outputs_hash(self) -> bytes:
-        """SHA-256 of all outputs."""
-        return _hash_of(output.serialize() for output in self.tx.outputs)
-
-    @cached_property
-    def amounts_hash(self) -> bytes:
-        """SHA-256 of the values of all spent outputs."""
-        return _hash_of(_i64(output.value) for output in self.spent_outputs)
-
-    @cached_property
-    def script_pubkeys_hash(self) -> bytes:
-        """SHA-256 of the scriptPubKeys of all spent outputs, each behind its length."""
-        return _hash_of(var_bytes(output.script_pubkey) for output in self.spent_outputs)
+    def spent_hashes(self) -> tuple[bytes, bytes]:
+        """Of the values that are spent, and of their scriptPubKeys, each behind its length."""
+        amounts = [_i64(output.value) for output in self.spent_outputs]
+        scripts = [var_bytes(output.script_pubkey) for output in self.spent_outputs]
+        return _hash_of(amounts), _hash_of(scripts)
 
     @cached_property
     def blank_inputs(self) -> tuple[bytes, bytes]:
@@ -78,7 +63,7 @@ class PrecomputedSighash:
         return serialized[0], serialized[1]
 
     def output_hash(self, index: int) -> bytes:
-        """SHA-256 of one output; kept, for one output may be large and signed often."""
+        """Of one output; kept, for it may be large and signed often."""
         if index not in self._output_hashes:
             self._output_hashes[index] = sha256(self.tx.outputs[index].serialize())
         return self._output_hashes[index]
@@ -182,8 +167,7 @@ def taproot_sighash(
         raise ScriptError("SCHNORR_SIG_HASHTYPE")
     parts = [bytes([0, hash_type]), _u32(tx.version), _u32(tx.locktime)]
     if not hash_type & SIGHASH_ANYONECANPAY:
-        parts += [known.prevouts_hash, known.amounts_hash]
-        parts += [known.script_pubkeys_hash, known.sequences_hash]
+        parts += [known.prevouts_hash, *known.spent_hashes, known.sequences_hash]
     if kind == SIGHASH_ALL:
         parts.append(known.outputs_hash)
     parts.append(bytes([2 * (leaf_hash is not None) + (annex_hash is not None)]))
@@ -200,7 +184,7 @@ def taproot_sighash(
     return tagged_hash("TapSighash", b"".join(parts))
 
 
-def _hash_of(parts: Iterable[bytes]) -> bytes:
+def _hash_of(parts: list[bytes]) -> bytes:
     return sha256(b"".join(parts))
 
 

@@ -48,19 +48,13 @@ def is_strict_der(signature: bytes) -> bool:
 
     R and S are positive and as short as can be: a zero byte in front only before a set top bit.
     """
-    if not 9 <= len(signature) <= 73:
+    size = len(signature)
+    if not 9 <= size <= 73 or signature[0] != 0x30 or signature[1] != size - 3:
         return False
-    if signature[0] != 0x30 or signature[1] != len(signature) - 3:
+    s_start = 4 + signature[3]
+    if s_start + 1 >= size or s_start + signature[s_start + 1] + 3 != size:
         return False
-    r_size = signature[3]
-    if 5 + r_size >= len(signature):
-        return False
-    s_size = signature[5 + r_size]
-    if r_size + s_size + 7 != len(signature):
-        return False
-    return _is_der_integer(signature[2 : 4 + r_size]) and _is_der_integer(
-        signature[4 + r_size : -1]
-    )
+    return _is_der_integer(signature[2:s_start]) and _is_der_integer(signature[s_start:-1])
 
 
 def _is_der_integer(encoded: bytes) -> bool:

@@ -21,7 +21,7 @@ from chain.script.script import (
     witness_program,
 )
 
-# Pay to anchor: op.OP_1 <4e73>. Anybody may spend it, without a witness.
+# Pay to anchor: OP_1 <4e73>. Anybody may spend it, without a witness.
 P2A = bytes.fromhex("51024e73")
 _KEY_SIZES = {2: 33, 3: 33, 4: 65, 6: 65, 7: 65}  # by first byte; 6 and 7 are the hybrid form
 
@@ -59,14 +59,11 @@ def classify(script: bytes) -> ScriptType:
 
 
 def _classify_program(version: int, program: bytes) -> ScriptType:
-    if version == 0:
-        shapes = {20: ScriptType.P2WPKH, 32: ScriptType.P2WSH}
-        return shapes.get(len(program), ScriptType.NONSTANDARD)
-    if version == 1 and len(program) == 32:
-        return ScriptType.P2TR
-    if version == 1 and program == P2A[2:]:
+    shapes = {(0, 20): ScriptType.P2WPKH, (0, 32): ScriptType.P2WSH, (1, 32): ScriptType.P2TR}
+    if (version, program) == witness_program(P2A):
         return ScriptType.P2A
-    return ScriptType.WITNESS_UNKNOWN
+    other = ScriptType.WITNESS_UNKNOWN if version else ScriptType.NONSTANDARD
+    return shapes.get((version, len(program)), other)
 
 
 def _has_key_size(data: bytes) -> bool:
@@ -104,11 +101,8 @@ def p2pk(public_key: bytes) -> bytes:
 
 def p2pkh(key_hash: bytes) -> bytes:
     """DUP HASH160 <hash160 of the key> EQUALVERIFY CHECKSIG."""
-    return (
-        bytes([op.OP_DUP, op.OP_HASH160])
-        + push(key_hash)
-        + bytes([op.OP_EQUALVERIFY, op.OP_CHECKSIG])
-    )
+    before, after = (op.OP_DUP, op.OP_HASH160), (op.OP_EQUALVERIFY, op.OP_CHECKSIG)
+    return bytes(before) + push(key_hash) + bytes(after)
 
 
 def p2sh(script_hash: bytes) -> bytes:

@@ -26,17 +26,8 @@ LEAF_VERSION_MASK = 0xFE  # the last bit of a control block is the parity of the
 CONTROL_BASE_SIZE, CONTROL_NODE_SIZE, CONTROL_MAX_NODES = 33, 32, 128  # bytes, bytes, count
 BUDGET_OFFSET = 50  # weight units on top of the witness's size: one signature is free
 # Opcodes that make a tapscript succeed whatever else is in it: the soft forks of the future.
-_OP_SUCCESS_RANGES = (
-    (80, 80),
-    (98, 98),
-    (126, 129),
-    (131, 134),
-    (137, 138),
-    (141, 142),
-    (149, 153),
-    (187, 254),
-)
-OP_SUCCESS = frozenset(n for first, last in _OP_SUCCESS_RANGES for n in range(first, last + 1))
+OP_SUCCESS = {80, 98, *range(126, 130), *range(131, 135), 137, 138, 141, 142, *range(149, 154)}
+OP_SUCCESS |= {*range(187, 255)}
 
 
 def verify_witness_program(
@@ -48,10 +39,9 @@ def verify_witness_program(
     elif version == 1 and len(program) == 32 and not is_p2sh:
         if spend.flags & flag.TAPROOT:
             _verify_taproot(program, witness, spend)
-    elif (version, program) == witness_program(P2A) and not is_p2sh:
-        return
-    elif spend.flags & flag.DISCOURAGE_UPGRADABLE_WITNESS_PROGRAM:
-        raise ScriptError("DISCOURAGE_UPGRADABLE_WITNESS_PROGRAM")
+    elif is_p2sh or witness_program(P2A) != (version, program):
+        if spend.flags & flag.DISCOURAGE_UPGRADABLE_WITNESS_PROGRAM:
+            raise ScriptError("DISCOURAGE_UPGRADABLE_WITNESS_PROGRAM")
 
 
 def _verify_version_0(program: bytes, witness: Sequence[bytes], spend: Spend) -> None:
@@ -78,13 +68,11 @@ def _verify_key_hash(program: bytes, witness: Sequence[bytes], spend: Spend) -> 
     if spend.trace is not None:
         _run(Machine(script, list(witness), SigVersion.WITNESS_V0, *spend))
         return
-    signature, public_key = witness
     _check_element_sizes(witness)
-    if hash160(public_key) != program:
+    if hash160(witness[1]) != program:
         raise ScriptError("EQUALVERIFY")
-    if not check_ecdsa_signature(
-        signature, public_key, script, SigVersion.WITNESS_V0, spend.flags, spend.checker
-    ):
+    rules = SigVersion.WITNESS_V0, spend.flags, spend.checker
+    if not check_ecdsa_signature(witness[0], witness[1], script, *rules):
         raise ScriptError("EVAL_FALSE")
 
 
@@ -99,7 +87,7 @@ def _run(machine: Machine) -> None:
 
 
 def _check_element_sizes(elements: Sequence[bytes]) -> None:
-    if any(len(element) > MAX_SCRIPT_ELEMENT_SIZE for element in elements):
+    if max(map(len, elements), default=0) > MAX_SCRIPT_ELEMENT_SIZE:
         raise ScriptError("PUSH_SIZE")
 
 
