@@ -32,6 +32,7 @@ Reading order, which is also the import order: a file imports only files above i
     index         scriptPubKey and transaction indexes, committed with each block
     config        how a node process is set up
     links         HTTP links as queues of frames
+    threads       a lock that is fair, script checks on several threads
     runtime       one Node behind a lock, its clock, its effects carried out
     transport     links that we dial
     web_peer      links that others dial
@@ -40,7 +41,8 @@ Reading order, which is also the import order: a file imports only files above i
     rpc_methods   Bitcoin Core's JSON-RPC methods
     web_rpc       JSON-RPC over HTTP: dialect, credentials
     app           one Flask application a node
-    miner         proof of work, in processes of its own
+    grinder       the search for a nonce, as a process of its own
+    miner         when to make a block, and the work for it
     server        waitress, set up for long polls
     daemon        a node process from start to stop
     watch         a peer that prints what it hears

@@ -1,0 +1,118 @@
+"""Opening a network's data: which store, and the lock that keeps a second process out.
+
+A folder that holds data keeps the kind of store it was begun with. The lock is the operating
+system's, so it goes with the process however that ends; the file stays and means nothing. Beside
+it: Bitcoin Core, `src/util/fs_helpers.cpp` (LockDirectory).
+"""
+
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Self
+
+from chain.store import Store
+from node.errors import StorageError
+from node.storage.trouble import disk_trouble
+
+LEVELDB_FOLDER = "leveldb"
+SQLITE_FILE = "store.sqlite"
+LOCK_FILE = ".lock"
+ENGINES = ("auto", "leveldb", "sqlite")
+
+
+def open_store(path: Path, engine: str = "auto") -> Store:
+    """The store in the folder `path`, made if absent; `engine` is one of ENGINES.
+
+    `auto` takes what is there, else LevelDB, else SQLite. StorageError in one line for an engine
+    that is not installed, or not the one of the data, and for whatever the disk refuses.
+    """
+    if engine not in ENGINES:
+        raise StorageError(f"no store is called {engine!r}: choose one of {', '.join(ENGINES)}")
+    engine = _choose(path, engine)
+    make_folder(path)
+    if engine == "sqlite":
+        # lazy: the engine that is not used costs nothing
+        from node.storage.sqlite import SqliteStore
+
+        return SqliteStore(path / SQLITE_FILE)
+    # lazy: plyvel may not be installed
+    from node.storage.leveldb import LevelStore
+
+    return LevelStore(path / LEVELDB_FOLDER)
+
+
+def _choose(path: Path, engine: str) -> str:
+    present = [
+        name
+        for name, file in (("leveldb", LEVELDB_FOLDER), ("sqlite", SQLITE_FILE))
+        if (path / file).exists()
+    ]
+    if present and engine not in ("auto", *present):
+        raise StorageError(
+            f"{path} holds a {present[0]} store, not {engine}: leave the choice to it, "
+            "or use another --datadir"
+        )
+    has_leveldb = find_spec("plyvel") is not None
+    chosen = present[0] if present and engine == "auto" else engine
+    if chosen == "auto":
+        chosen = "leveldb" if has_leveldb else "sqlite"
+    if chosen == "leveldb" and not has_leveldb:
+        raise StorageError(
+            f"LevelDB is not installed here, {path} needs it: pip install plyvel, "
+            "or use another --datadir, which will then be kept in SQLite"
+        )
+    return chosen
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder, for its owner alone, and those above it; StorageError if that can't be."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_trouble(path, error) from error
+
+
+class DirectoryLock:
+    """Held while this object is open, as a context or until `release`; StorageError if it is taken.
+
+    Not inherited by processes that this one starts.
+    """
+
+    def __init__(self, path: Path) -> None:
+        make_folder(path)
+        file = path / LOCK_FILE
+        try:
+            self._handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise disk_trouble(file, error) from error
+        try:
+            _lock(self._handle)
+        except OSError as error:
+            os.close(self._handle)
+            raise StorageError(
+                f"{path} is in use by another node: stop that one first, "
+                "or choose another --datadir"
+            ) from error
+
+    def release(self) -> None:
+        """Let others in."""
+        os.close(self._handle)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(handle: int) -> None:
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
