@@ -20,6 +20,7 @@ from chain.script.script import witness_program
 from chain.script.sighash import SigVersion
 from chain.script.templates import P2A, p2pkh
 
+ANCHOR = witness_program(P2A)  # anybody may spend it, and policy lets them
 ANNEX_TAG = 0x50  # first byte of an annex, which has no meaning yet
 TAPSCRIPT_LEAF_VERSION = 0xC0
 LEAF_VERSION_MASK = 0xFE  # the last bit of a control block is the parity of the output key
@@ -34,14 +35,14 @@ def verify_witness_program(
     version: int, program: bytes, witness: Sequence[bytes], spend: Spend, is_p2sh: bool
 ) -> None:
     """Raise ScriptError unless `witness` satisfies the program; versions to come succeed."""
+    is_anchor = (version, program) == ANCHOR and not is_p2sh
     if version == 0:
         _verify_version_0(program, witness, spend)
     elif version == 1 and len(program) == 32 and not is_p2sh:
         if spend.flags & flag.TAPROOT:
             _verify_taproot(program, witness, spend)
-    elif is_p2sh or witness_program(P2A) != (version, program):
-        if spend.flags & flag.DISCOURAGE_UPGRADABLE_WITNESS_PROGRAM:
-            raise ScriptError("DISCOURAGE_UPGRADABLE_WITNESS_PROGRAM")
+    elif spend.flags & flag.DISCOURAGE_UPGRADABLE_WITNESS_PROGRAM and not is_anchor:
+        raise ScriptError("DISCOURAGE_UPGRADABLE_WITNESS_PROGRAM")
 
 
 def _verify_version_0(program: bytes, witness: Sequence[bytes], spend: Spend) -> None:
