@@ -27,6 +27,10 @@ _OP_1 = 0x51
 _VERSION_0_SCRIPT_SIZES = (22, 34)  # bytes: a program of 20 or 32
 
 
+# How witness addresses begin on the networks that people know; tb on the public test networks.
+_KNOWN_BEGINNINGS = ("tb1", *(f"{params.bech32_hrp}1" for params in NETWORKS.values()))
+
+
 class AddressError(DecodeError):
     """The text is not an address, and why."""
 
@@ -159,17 +163,16 @@ def address_to_script(text: str, params: Params) -> bytes:
 
     Raises WrongNetwork for another network's address, AddressError for what is none.
     """
-    if text.lower().rpartition("1")[0] not in {*_known_prefixes(), params.bech32_hrp}:
+    try:
+        hrp, version, program = parse_witness_address(text)
+    except AddressError:
+        if text.lower().startswith((params.bech32_hrp + "1", *_KNOWN_BEGINNINGS)):
+            raise  # it was meant as one: say what is wrong with it
         return _base58_to_script(text, params)
-    hrp, version, program = parse_witness_address(text)
     if hrp != params.bech32_hrp:
         expected = f"those of {params.name} with {params.bech32_hrp}1"
         raise WrongNetwork(f"an address of another network: it begins with {hrp}1, {expected}")
     return bytes((version + _OP_1 - 1 if version else 0, len(program))) + program
-
-
-def _known_prefixes() -> set[str]:
-    return {"tb", *(params.bech32_hrp for params in NETWORKS.values())}  # tb: the public test nets
 
 
 def _base58_to_script(text: str, params: Params) -> bytes:

@@ -39,11 +39,3 @@ def merkle_branch(hashes: Sequence[bytes], index: int) -> list[bytes]:
         branch.append(level[index ^ 1])
         level, index = _next_level(level), index >> 1
     return branch
-
-
-def root_from_branch(leaf: bytes, branch: Sequence[bytes], index: int) -> bytes:
-    """The root that a leaf at `index` and its branch prove."""
-    for sibling in branch:
-        leaf = sha256d(sibling + leaf if index & 1 else leaf + sibling)
-        index >>= 1
-    return leaf

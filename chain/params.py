@@ -32,7 +32,7 @@ _HEIGHTS = {  # Core's names for -testactivationheight
 MAX_HEIGHT = 2**31 - 1  # Core keeps heights in an int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Params:
     """One network. Heights count blocks from genesis, which is 0."""
 
@@ -105,6 +105,9 @@ class Params:
     numbers of script.flags.ScriptFlag (Core: script_flag_exceptions)."""
     bip30_exceptions: frozenset[bytes] = frozenset()
     """Blocks that overwrite unspent coins (Core: IsBIP30Repeat)."""
+
+    def __repr__(self) -> str:
+        return f"Params({self.name})"
 
     @property
     def pow_limit(self) -> int:
