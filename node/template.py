@@ -98,7 +98,7 @@ def choose(
     choice = _Choice(weight, sigop_cost)
     for entry in entries:
         if with_witness or not _needs_witness(entry):
-            choice.rank(entry)
+            choice.offer(entry)
     choice.run()
     return list(choice.chosen)
 
@@ -113,40 +113,41 @@ class _Choice:
     def __init__(self, weight: int, sigop_cost: int) -> None:
         self._weight_left = weight
         self._sigops_left = sigop_cost
-        self._ranks: dict[MempoolEntry, int] = {}
+        # Fee and size of each entry's package: itself and its ancestors that are not chosen.
+        self._packages: dict[MempoolEntry, tuple[int, int]] = {}
         self._heap: list[tuple[int, int, MempoolEntry]] = []
         self.chosen: dict[MempoolEntry, None] = {}  # used as an ordered set
 
-    def rank(self, entry: MempoolEntry) -> None:
-        """Give an entry its place by what its package pays now; an earlier place is void."""
-        package = self._package(entry)
-        fee, vsize = sum(each.fee for each in package), sum(each.vsize for each in package)
-        rank = self._ranks[entry] = -feerate_key(fee, vsize)
-        heapq.heappush(self._heap, (rank, entry.sequence, entry))
+    def offer(self, entry: MempoolEntry) -> None:
+        """Let an entry take part."""
+        package = [entry, *entry.ancestors()] if entry.parents else [entry]
+        self._rank(entry, sum(each.fee for each in package), sum(each.vsize for each in package))
+
+    def _rank(self, entry: MempoolEntry, fee: int, vsize: int) -> None:
+        """Give an entry its place by what its package pays; an earlier place is void."""
+        self._packages[entry] = fee, vsize
+        heapq.heappush(self._heap, (-feerate_key(fee, vsize), entry.sequence, entry))
 
     def run(self) -> None:
         """Choose until nothing is left, or nothing that fits is likely to be."""
         failures = 0
         while self._heap:
             rank, _, entry = heapq.heappop(self._heap)
-            if entry in self.chosen or self._ranks[entry] != rank:
+            if entry in self.chosen or rank != -feerate_key(*self._packages[entry]):
                 continue
-            if self._take(self._package(entry)):
+            if self._take(entry):
                 failures = 0
                 continue
             failures += 1
             if failures > MAX_FAILURES and self._weight_left < NEARLY_FULL_WEIGHT:
                 break
 
-    def _package(self, entry: MempoolEntry) -> list[MempoolEntry]:
-        """The entry behind those of its ancestors that are not chosen, parents first."""
-        if not entry.parents:
-            return [entry]
-        missing = [each for each in entry.ancestors() if each not in self.chosen]
-        missing.sort(key=lambda each: (len(each.ancestors()), each.sequence))
-        return [*missing, entry]
-
-    def _take(self, package: list[MempoolEntry]) -> bool:
+    def _take(self, entry: MempoolEntry) -> bool:
+        """Choose an entry and what it needs; False, and nothing, if they do not fit."""
+        package = [each for each in entry.ancestors() if each not in self.chosen]
+        # Fewer ancestors first: a parent always has fewer than its child.
+        package.sort(key=lambda each: (len(each.ancestors()), each.sequence))
+        package.append(entry)
         weight = sum(each.tx.weight for each in package)
         sigops = sum(each.sigop_cost for each in package)
         if weight > self._weight_left or sigops > self._sigops_left:
@@ -154,10 +155,18 @@ class _Choice:
         self._weight_left -= weight
         self._sigops_left -= sigops
         self.chosen.update(dict.fromkeys(package))
-        affected = {child for each in package for child in each.descendants()}
-        for entry in affected & self._ranks.keys() - self.chosen.keys():
-            self.rank(entry)
+        self._shrink_packages(package)
         return True
+
+    def _shrink_packages(self, chosen: list[MempoolEntry]) -> None:
+        left: dict[MempoolEntry, tuple[int, int]] = {}
+        for each in chosen:
+            for child in each.descendants():
+                if child in self._packages and child not in self.chosen:
+                    fee, vsize = left.get(child) or self._packages[child]
+                    left[child] = fee - each.fee, vsize - each.vsize
+        for child, (fee, vsize) in left.items():
+            self._rank(child, fee, vsize)
 
 
 def grind(block: Block, start: int, tries: int) -> Block | None:

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from chain.chainstate import ChainChanges
-from chain.params import REGTEST
 from node.entry import MempoolEntry
 from node.errors import PolicyReason
 from node.policy import PolicyOptions
