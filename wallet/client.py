@@ -177,7 +177,7 @@ class EsploraClient:
             raise self._timeout() from None
         except requests.ConnectionError:
             raise NodeUnreachable(
-                f"no node answers at {self.url}; is it running, and is the address right?"
+                f"no node answers at {self.url}; start it, or check the address"
             ) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError):
             raise self._nonsense("something that is not HTTP") from None

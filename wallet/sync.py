@@ -49,9 +49,9 @@ def synchronise(
     for _ in range(ATTEMPTS):
         tip = client.tip()
         search.run()
-        records = search.records()
-        chosen = without_conflicts(records)
-        if len(chosen) == len(records) and client.tip() == tip:
+        chosen = without_conflicts(search.records())
+        nothing_vanished_or_clashed = len(chosen) == len(search.statuses)
+        if nothing_vanished_or_clashed and client.tip() == tip:
             return search.ledger_of(chosen, tip)
     # Read while the chain moved: good enough to show, not to build on; the next sync reads it all.
     return replace(search.ledger_of(chosen, tip), scanned=(0, 0))
@@ -141,7 +141,7 @@ class _Search:
                 self.statuses.setdefault(txid, status)
 
     def _send_again(self) -> None:
-        """A payment of ours that this node lacks is handed to it; if the node refuses, it is off."""
+        """A payment of ours that this node lacks is handed to it; if it refuses, it is off."""
         for txid, entry in self.ledger.entries.items():
             if entry.sent_here and txid not in self.statuses:
                 try:

@@ -351,7 +351,9 @@ def test_nobody_answers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     client = EsploraClient(f"http://127.0.0.1:{port}")
-    with pytest.raises(NodeUnreachable, match=f"no node answers at http://127.0.0.1:{port}; is it"):
+    with pytest.raises(
+        NodeUnreachable, match=f"no node answers at http://127.0.0.1:{port}; start it"
+    ):
         client.tip()
 
 
