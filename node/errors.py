@@ -176,7 +176,7 @@ class PolicyReason(Enum):
     TOO_MANY_POTENTIAL_REPLACEMENTS = (
         "too many potential replacements",
         PolicyClass.MEMPOOL_POLICY,
-        "A replacement throws out at most 100 transactions.",
+        "A replacement conflicts with at most 100 clusters of waiting transactions.",
     )
     INSUFFICIENT_FEE = (
         "insufficient fee",

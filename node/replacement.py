@@ -9,26 +9,27 @@ newcomer must pay a higher feerate than each transaction it directly conflicts w
 """
 
 from chain.encoding import display_hash
-from node.entry import MempoolEntry, fee_at
+from node.entry import MempoolEntry, cluster, fee_at
 from node.errors import PolicyReason, Rejected
 from node.policy import format_money
 
-MAX_REPLACED = 100
-"""BIP125's fifth rule; Core's MAX_REPLACEMENT_CANDIDATES."""
+MAX_CONFLICTING_CLUSTERS = 100
+"""Core's MAX_REPLACEMENT_CANDIDATES; in BIP125's fifth rule so many transactions."""
 
 
 def evicted_by(conflicts: set[MempoolEntry], txid: bytes) -> set[MempoolEntry]:
-    """What would have to go: the conflicts and all that hangs on them. Rejected if too many."""
-    evicted = set(conflicts)
-    for conflict in conflicts:
-        evicted |= conflict.descendants()
-        if len(evicted) > MAX_REPLACED:
-            raise Rejected(
-                PolicyReason.TOO_MANY_POTENTIAL_REPLACEMENTS,
-                f"rejecting replacement {display_hash(txid)}; too many potential replacements "
-                f"({len(evicted)} > {MAX_REPLACED})",
-            )
-    return evicted
+    """What would have to go: the conflicts and all that hangs on them.
+
+    Rejected if they are in too many clusters. Core: GetEntriesForConflicts.
+    """
+    clusters = {frozenset(cluster([conflict])) for conflict in conflicts}
+    if len(clusters) > MAX_CONFLICTING_CLUSTERS:
+        raise Rejected(
+            PolicyReason.TOO_MANY_POTENTIAL_REPLACEMENTS,
+            f"rejecting replacement {display_hash(txid)}; too many conflicting clusters "
+            f"({len(clusters)} > {MAX_CONFLICTING_CLUSTERS})",
+        )
+    return conflicts.union(*(conflict.descendants() for conflict in conflicts))
 
 
 def check_not_its_own_ancestor(

@@ -76,15 +76,24 @@ def test_the_feerate_rises(scene: Scene) -> None:
     scene.accept(scene.pay(scene.coins[:3], fee=3_000))
 
 
-def test_a_hundred_may_go() -> None:
+def test_a_hundred_clusters_may_go() -> None:
     scene = Scene(coins=102)
     old = [scene.waiting(coin, fee=20) for coin in scene.coins]
     reason, detail, result = refusal(scene, *range(101), fee=1_000_000)
     assert reason == "too many potential replacements"
-    assert detail == "rejecting replacement TXID; too many potential replacements (101 > 100)"
+    assert detail == "rejecting replacement TXID; too many conflicting clusters (101 > 100)"
     assert result is PolicyClass.MEMPOOL_POLICY
     new = scene.accept(scene.pay(scene.coins[:100], fee=1_000_000))
     assert scene.txids() == {new.txid, old[100].txid, old[101].txid}
+
+
+def test_a_cluster_counts_once() -> None:
+    scene = Scene(coins=130)
+    for start in (0, 40, 80):
+        parents = [scene.waiting(coin, fee=20) for coin in scene.coins[start : start + 40]]
+        scene.waiting([scene.output(parent) for parent in parents], fee=3_000)
+    new = scene.accept(scene.pay(scene.coins[:120], fee=1_000_000))
+    assert scene.txids() == {new.txid}
 
 
 def test_a_transaction_does_not_spend_what_it_replaces(scene: Scene) -> None:
