@@ -73,9 +73,9 @@ def run_in_terminal(command: str, home: Path, timeout_s: float = 60) -> str:
 
 
 @pytest.fixture
-def network_of_the_readme(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+def network_of_the_readme(tmp_path: Path) -> Iterator[None]:
     """`./scripts/testnet` as the README has it, stopped as the README says: by Ctrl-C."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         ["./scripts/testnet"],
         cwd=ROOT,
         env=environment(tmp_path),
@@ -83,19 +83,21 @@ def network_of_the_readme(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-    )
-    assert process.stdout is not None
-    seen = ""
-    for line in process.stdout:
-        seen += line
-        if line.startswith("Stop:"):
-            break
-    assert "Stop:" in seen, seen
-    assert seen.count("http://127.0.0.1:1844") >= 5, seen
-    assert seen.count("50.00000000 BTC") == 10, seen
-    yield process
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=15) == 0
+    ) as process:
+        try:
+            assert process.stdout is not None
+            seen = ""
+            while not seen.splitlines()[-1:] or not seen.splitlines()[-1].startswith("Stop:"):
+                line = process.stdout.readline()
+                assert line, seen
+                seen += line
+            assert seen.count("http://127.0.0.1:1844") >= 5, seen
+            assert seen.count("50.00000000 BTC") == 10, seen
+            yield
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=30)
+    assert process.returncode == 0
     left = subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True)
     assert left.stdout == "", f"still running: {left.stdout}"
 
@@ -119,7 +121,8 @@ def start_and_stop(command: str, home: Path) -> str:
 
 
 @pytest.mark.xdist_group("default ports")
-def test_the_readme(tmp_path: Path, network_of_the_readme: subprocess.Popen[str]) -> None:
+@pytest.mark.usefixtures("network_of_the_readme")
+def test_the_readme(tmp_path: Path) -> None:
     address = ""
     for command in commands(ROOT / "README.md"):
         if command in RUN_ELSEWHERE | STARTED_HERE:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 18443
 
 
-class Amount(click.ParamType):
+class Amount(click.ParamType[int]):
     """A feerate in BTC per kvB, as satoshis per kvB."""
 
     name = "BTC/kvB"
@@ -39,7 +39,7 @@ class Amount(click.ParamType):
         return int(satoshis)
 
 
-class Switch(click.ParamType):
+class Switch(click.ParamType[bool]):
     """A boolean as bitcoind takes it: bare, `=1` or `=0`."""
 
     name = "0|1"

@@ -93,11 +93,11 @@ def sync(opened: "Wallet", node_url: str) -> bool:
     """Bring the wallet up to date; without a node, say so on stderr and show what is known."""
     # lazy: requests is slow to import and not every command asks a node
     from wallet.client import EsploraClient
-    from wallet.errors import NodeUnreachable
+    from wallet.errors import NodeTimeout, NodeUnreachable
 
     try:
         opened.sync(EsploraClient(node_url))
-    except NodeUnreachable as error:
+    except (NodeUnreachable, NodeTimeout) as error:
         click.echo(f"farthing: {error}; showing what was known at the last contact", err=True)
         return False
     return True
@@ -301,8 +301,7 @@ def send(
     opened.sync(client)
     feerate = parse_feerate(fee_rate) if fee_rate else client.feerate(target)
     draft = opened.prepare([(address, satoshis)], feerate=feerate)
-    txid = client.broadcast(opened.sign(draft, read_password(password_file, new=False)))
-    opened.sync(client)
+    txid = opened.broadcast(client, opened.sign(draft, read_password(password_file, new=False)))
     if as_json:
         print_json({"txid": txid, "amount": satoshis, "fee": draft.fee})
         return
