@@ -6,7 +6,7 @@ from node.errors import PolicyClass, PolicyReason, Rejected, StorageError
 TEXTS = {
     *"""
     bad-txns-inputs-missingorspent bad-txns-nonstandard-inputs bad-txns-spends-conflicting-tx
-    bad-txns-too-many-sigops bad-witness-nonstandard bare-multisig bip125-replacement-disallowed
+    bad-txns-too-many-sigops bad-witness-nonstandard bare-multisig
     coinbase datacarrier dust missing-ephemeral-spends non-BIP68-final non-final replacement-failed
     scriptpubkey scriptsig-not-pushonly scriptsig-size too-large-cluster tx-size tx-size-small
     txn-already-in-mempool txn-already-known txn-same-nonwitness-data-in-mempool version
