@@ -134,7 +134,7 @@ class Mempool(Pool):
         """Remove what a connected block contains, and what it contradicts."""
         mined: set[MempoolEntry] = set()
         contradicted: set[MempoolEntry] = set()
-        for tx in block.transactions:
+        for tx in block.transactions if len(self) else ():
             entry = self.get(tx.txid)
             if entry:
                 mined.add(entry)

@@ -24,7 +24,7 @@ from tests.node.support import HOME, Scene
 
 MATURITY = 2
 EXPIRY_S = 3_000
-ROOM_BYTES = 25_000  # about seven payments
+ROOM_BYTES = 16_000  # about seven payments
 NO_LIMIT = 10**9
 PICKS = st.lists(st.integers(0, 10_000), min_size=1, max_size=2)
 FEES = st.sampled_from([0, 5, 20, 500, 1_000, 1_100, 2_000, 3_500, 10_000, 50_000])

@@ -87,7 +87,7 @@ def test_a_block_of_chosen_transactions(scene: Scene) -> None:
 
 
 def test_classroom_blocks_retarget() -> None:
-    scene = Scene(params=CLASSROOM, coins=2)
+    scene = Scene(params=replace(CLASSROOM, coinbase_maturity_blocks=1), coins=2)
     scene.waiting(scene.coins[0])
     for _ in range(3):
         scene.now += 10
