@@ -56,11 +56,10 @@ def _check_merkle_root(block: Block) -> None:
 
 
 def _check_length(block: Block) -> None:
-    count = len(block.transactions)
-    if count == 0:
-        raise Invalid(Reason.BAD_BLK_LENGTH, "no transactions")
-    if max(count, block.stripped_size) * WITNESS_SCALE_FACTOR > MAX_BLOCK_WEIGHT:
-        raise Invalid(Reason.BAD_BLK_LENGTH, f"{block.stripped_size} bytes without witness")
+    size = block.stripped_size  # no transaction is shorter than a byte: their number is bounded too
+    if not block.transactions or size * WITNESS_SCALE_FACTOR > MAX_BLOCK_WEIGHT:
+        count = len(block.transactions)
+        raise Invalid(Reason.BAD_BLK_LENGTH, f"{count} transactions, {size} bytes without witness")
 
 
 def check_header_context(

@@ -135,7 +135,7 @@ class HeaderTree:
         self.genesis = HeaderEntry(genesis, None)
         self._entries = {self.genesis.hash: self.genesis}
         self._next_sequence = 0
-        # Entries whose bodies are here but not those of their parents: by parent, in order of coming.
+        # By parent, in order of coming: entries with bodies whose ancestors' are not all here.
         self._waiting: dict[HeaderEntry, list[HeaderEntry]] = {}
         # Most work among those not failed; of equals, the first heard of.
         self.best_header = self.genesis
@@ -188,7 +188,7 @@ class HeaderTree:
         return linked
 
     def restore_sequence(self, entry: HeaderEntry, sequence: int) -> None:
-        """Make `entry`, which has all bodies from genesis on, a candidate at this place in order."""
+        """Make `entry`, which has all bodies down to genesis, a candidate at this place."""
         entry.has_body = True
         entry.sequence = sequence
         self._next_sequence = max(self._next_sequence, sequence + 1)

@@ -1,8 +1,8 @@
 """Bitcoin Core's own validation engine (libbitcoinkernel), as an oracle for blocks and chains.
 
 Says of each block what Core's `submitblock` would say, reject reason included: the engine reports
-reasons only in its log, so the log is read. One script thread, so that the first failing
-transaction decides the reason. Tests that use it are skipped where there is no wheel.
+reasons only in its log, so the log is read. One script thread unless told otherwise, so that the
+first failing transaction decides the reason. Tests that use it are skipped where there is no wheel.
 """
 
 import ctypes
@@ -38,13 +38,14 @@ class _Block(pbk.Block):
 
 
 class CoreEngine:
-    """A regtest (or other) chain in Core's engine, in memory but for its block files."""
+    """A regtest chain in Core's engine, in memory but for its block files."""
 
-    def __init__(self, chain_type: str = "REGTEST") -> None:
+    def __init__(self, threads: int = 0) -> None:
+        """`threads` besides the main one check scripts; with some, scripts come last."""
         _listen()
         self._folder = tempfile.TemporaryDirectory(prefix="engine-")
         options = pbk.ContextOptions()
-        options.set_chainparams(pbk.ChainParameters(pbk.ChainType[chain_type]))
+        options.set_chainparams(pbk.ChainParameters(pbk.ChainType.REGTEST))
         # Somebody must listen, or no verdict is logged.
         options.set_validation_interface(
             pbk.ValidationInterfaceCallbacks(block_checked=lambda *_: None)
@@ -53,7 +54,7 @@ class CoreEngine:
         manager = pbk.ChainstateManagerOptions(pbk.Context(options), self._folder.name, blocks)
         manager.update_block_tree_db_in_memory(True)
         manager.update_chainstate_db_in_memory(True)
-        manager.set_worker_threads_num(0)
+        manager.set_worker_threads_num(threads)
         self._manager = pbk.ChainstateManager(manager)
 
     def __enter__(self) -> "CoreEngine":

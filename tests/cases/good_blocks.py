@@ -9,7 +9,6 @@ from abc import ABC, abstractmethod
 
 from chain.block import Block
 from chain.block_rules import subsidy
-from chain.script.script import push
 from chain.transaction import TxOut
 from tests.builders import (
     ANYONE,
@@ -19,18 +18,21 @@ from tests.builders import (
     make_tx,
     p2pk,
     p2pkh,
-    p2sh,
     p2tr,
     p2wpkh,
-    p2wsh,
     padding,
     spendable,
     tx_in,
 )
-from tests.cases.bad_blocks import again, with_coinbase, with_coinbase_script, with_witness
+from tests.cases.bad_blocks import (
+    again,
+    block_of_all_sigops,
+    with_coinbase,
+    with_coinbase_script,
+    with_witness,
+)
 
 CHECKMULTISIG = b"\xae"
-SCRIPT_ENOUGH = b"\x51"  # OP_TRUE
 
 
 class GoodBlock(ABC):
@@ -192,32 +194,10 @@ class FullOfSigops(GoodBlock):
 
 
 class FullOfHiddenSigops(GoodBlock):
-    """Costs exactly 80,000: plain, behind P2SH, and in witness scripts, plain and behind P2SH."""
+    """Costs exactly 80,000: in plain sight, behind P2SH, in witness scripts, in P2WPKH."""
 
     def build(self, chain: ChainBuilder) -> Block:
-        # Zero IF ... ENDIF one: never run, with multisigs of 1, 16 and an unknown number of keys inside.
-        body = b"\x00\x63" + b"\x51\xae" + b"\x60\xae" + b"\xae" + b"\xac\x68" + SCRIPT_ENOUGH
-        redeem = witness_script = body
-        sigops = 1 + 16 + 20 + 1
-        program = p2wsh(witness_script)
-        outputs = [
-            TxOut(1, p2sh(redeem)),  # sigops * 4
-            TxOut(1, program),  # sigops
-            TxOut(1, p2sh(program)),  # sigops
-            TxOut(1, p2wpkh(key(1))),  # 1
-        ]
-        made = chain.spend(chain.mature()[0], outputs)
-        inputs = [
-            tx_in(OutPoint(made.txid, 0), push(redeem)),
-            tx_in(OutPoint(made.txid, 1), b"", 0, witness_script),
-            tx_in(OutPoint(made.txid, 2), push(program), 0, witness_script),
-        ]
-        spent = make_tx(inputs, [TxOut(0, ANYONE)])
-        one = chain.pay(spendable(made, 3, key(1)))
-        rest = 80_000 - sigops * 6 - 1
-        assert rest % 4 == 3  # not ours to reach: three below
-        plain = chain.coinbase(chain.tip, [made, spent, one], script=b"\xac" * (rest // 4), value=0)
-        return with_coinbase(chain, plain, made, spent, one)
+        return block_of_all_sigops(chain, 80_000)
 
 
 class TwoCommitments(GoodBlock):

@@ -9,6 +9,7 @@ from chain.errors import Invalid, Reason, ResultClass
 from chain.tx_rules import check_transaction
 from tests.builders import ChainBuilder, submit
 from tests.cases.bad_blocks import BAD_BLOCKS, BadBlock
+from tests.cases.bad_situations import BAD_SITUATIONS, BadSituation, raised_by
 from tests.cases.bad_transactions import BAD_TRANSACTIONS, BadTransaction
 from tests.cases.good_blocks import GOOD_BLOCKS, GoodBlock
 from tests.core_engine import CoreEngine
@@ -90,3 +91,16 @@ def test_a_good_block(case_type: type[GoodBlock], growing: tuple[ChainBuilder, C
     assert submit(chain, block) is None
     assert engine.submit(block.serialize()) is None
     assert chain.tip.hash == block.hash and engine.tip == block.hash[::-1].hex()
+
+
+@pytest.mark.parametrize("case_type", BAD_SITUATIONS, ids=lambda case_type: case_type.__name__)
+def test_a_bad_situation(case_type: type[BadSituation]) -> None:
+    invalid = raised_by(case_type())
+    assert invalid is not None and invalid.reason is case_type.reason
+
+
+def test_every_reason_has_its_case() -> None:
+    triggered = {case_type.reason for case_type in BAD_BLOCKS}
+    triggered |= {case_type.reason for case_type in BAD_TRANSACTIONS}
+    triggered |= {case_type.reason for case_type in BAD_SITUATIONS}
+    assert triggered == set(Reason)

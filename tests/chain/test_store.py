@@ -1,0 +1,153 @@
+"""The in-memory store against a naive one; the rows of a chain."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import chain.store as store_module
+from chain.coins import Coin
+from chain.headers import HeaderEntry, HeaderTree
+from chain.params import CLASSROOM, MAIN, REGTEST
+from chain.store import (
+    MemoryStore,
+    StoredCoins,
+    StoreError,
+    block_key,
+    check_version,
+    coin_key,
+    coin_rows,
+    header_row,
+    parse_header_row,
+    undo_key,
+    version_row,
+)
+from chain.transaction import OutPoint, TxOut
+from tests.builders import make_block, make_coinbase
+
+keys = st.binary(min_size=1, max_size=3).map(lambda raw: bytes(b % 3 * 127 for b in raw))
+batches = st.dictionaries(keys, st.none() | st.binary(max_size=2), max_size=5)
+COIN = Coin(TxOut(7, b"\x51"), 5, True)
+
+
+@given(st.lists(batches, max_size=5), keys, st.none() | keys, st.booleans())
+def test_a_memory_store_is_a_sorted_dict(
+    writes: list[dict[bytes, bytes | None]], prefix: bytes, start: bytes | None, reverse: bool
+) -> None:
+    store, model = MemoryStore(), dict[bytes, bytes]()
+    for batch in writes:
+        store.write(batch)
+        for key, value in batch.items():
+            if value is None:
+                model.pop(key, None)
+            else:
+                model[key] = value
+        assert list(store.scan(b"")) == sorted(model.items())
+    expected = [(key, model[key]) for key in sorted(model) if key.startswith(prefix)]
+    if start is not None:
+        expected = [row for row in expected if (row[0] <= start if reverse else row[0] >= start)]
+    if reverse:
+        expected.reverse()
+    assert list(store.scan(prefix, start or b"", reverse)) == expected
+    assert all(store.get(key) == value for key, value in model.items())
+    assert store.get(b"nothing") is None
+    store.close()
+
+
+def test_a_scan_survives_changes_meanwhile() -> None:
+    store = MemoryStore()
+    store.write({b"a1": b"1", b"a2": b"2", b"a3": b"3"})
+    rows = store.scan(b"a")
+    assert next(rows) == (b"a1", b"1")
+    store.write({b"a2": None, b"a4": b"4"})
+    assert list(rows) == [(b"a3", b"3")]
+
+
+def test_keys() -> None:
+    assert coin_key(OutPoint(b"\x07" * 32, 258)) == b"c" + b"\x07" * 32 + b"\0\0\1\2"
+    assert block_key(b"\x07" * 32) == b"b" + b"\x07" * 32
+    assert undo_key(b"\x07" * 32) == b"u" + b"\x07" * 32
+
+
+def test_coins_are_kept_and_listed_in_order() -> None:
+    store = MemoryStore()
+    coins = StoredCoins(store)
+    first, second, third = (OutPoint(b"\x07" * 32, index) for index in (1, 256, 70_000))
+    changes: dict[OutPoint, Coin | None] = {third: COIN, first: COIN, second: COIN}
+    store.write(coin_rows(changes))
+    coins.remember(changes)
+    assert [outpoint for outpoint, _ in coins] == [first, second, third]
+    assert coins.get(first) == COIN == StoredCoins(store).get(first)
+    gone: dict[OutPoint, Coin | None] = {first: None, OutPoint(bytes(32), 0): None}
+    store.write(coin_rows(gone))
+    coins.remember(gone)
+    assert coins.get(first) is None
+    assert dict(coins) == {second: COIN, third: COIN}
+
+
+def test_the_cache_of_coins_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "MAX_CACHED_COINS", 2)
+    store = MemoryStore()
+    coins = StoredCoins(store)
+    outpoints = [OutPoint(bytes(32), index) for index in range(3)]
+    for outpoint in outpoints:
+        change: dict[OutPoint, Coin | None] = {outpoint: COIN}
+        store.write(coin_rows(change))
+        coins.remember(change)
+    assert all(coins.get(outpoint) == COIN for outpoint in outpoints)
+
+
+def test_a_damaged_coin_is_noticed() -> None:
+    store = MemoryStore()
+    outpoint = OutPoint(bytes(32), 0)
+    store.write({coin_key(outpoint): b"\1\2\3"})
+    with pytest.raises(StoreError, match="a coin in the store is damaged"):
+        StoredCoins(store).get(outpoint)
+    with pytest.raises(StoreError, match="a coin in the store is damaged"):
+        list(StoredCoins(store))
+
+
+def entry() -> HeaderEntry:
+    tree = HeaderTree(REGTEST.genesis.header)
+    return tree.add(make_block(tree.genesis, [make_coinbase(1, [])]).header)
+
+
+@pytest.mark.parametrize("has_body", [False, True])
+@pytest.mark.parametrize("is_connected_once", [False, True])
+@pytest.mark.parametrize("failed", [False, True])
+@pytest.mark.parametrize("sequence", [None, 0, 2**40])
+def test_a_header_row_is_read_back(
+    has_body: bool, is_connected_once: bool, failed: bool, sequence: int | None
+) -> None:
+    kept = entry()
+    kept.has_body, kept.is_connected_once = has_body, is_connected_once
+    kept.failed, kept.sequence = failed, sequence
+    key, value = header_row(kept)
+    assert key == b"h\0\0\0\1" + kept.hash
+    assert len(value) == 89
+    read = parse_header_row(key, value)
+    assert read == (kept.header, has_body, is_connected_once, failed, sequence)
+
+
+def test_damaged_header_rows_are_noticed() -> None:
+    key, value = header_row(entry())
+    with pytest.raises(StoreError, match="88 bytes instead of 89"):
+        parse_header_row(key, value[:-1])
+    for position in range(80):
+        changed = bytearray(value)
+        changed[position] ^= 1
+        with pytest.raises(StoreError, match="does not have the hash"):
+            parse_header_row(key, bytes(changed))
+
+
+def test_a_store_belongs_to_one_network_and_one_layout() -> None:
+    assert version_row(MAIN).hex() == "01000000" + "f9beb4d9"
+    check_version(version_row(REGTEST), REGTEST)
+    with pytest.raises(StoreError, match=r"another network \(magic f9beb4d9\), not to regtest"):
+        check_version(version_row(MAIN), REGTEST)
+    with pytest.raises(StoreError, match="another network"):
+        check_version(version_row(CLASSROOM), REGTEST)
+    damaged: Any = b"\2\0\0\0" + version_row(REGTEST)[4:]
+    with pytest.raises(StoreError, match="layout 2, this program uses layout 1"):
+        check_version(damaged, REGTEST)
