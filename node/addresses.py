@@ -56,30 +56,28 @@ def _ip(host: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
+def _is_disguised(ip: IPv4Address | IPv6Address) -> bool:
+    """An IPv4 address in the dress of an IPv6 one."""
+    return ip.version == 6 and (bool(ip.ipv4_mapped) or any(ip in net for net in _TUNNELS))
+
+
 def is_public(host: str) -> bool:
     """True for an address that the whole Internet can route."""
     ip = _ip(host)
-    if ip is None or not ip.is_global or ip.is_multicast or ip.is_reserved:
+    if ip is None or _is_disguised(ip):
         return False
-    return ip.version == 4 or (
-        ip.ipv4_mapped is None and not any(ip in tunnel for tunnel in _TUNNELS)
-    )
+    return ip.is_global and not (ip.is_multicast or ip.is_reserved)
 
 
 def is_usable(address: NetAddress, allow_private: bool) -> bool:
     """May we dial what gossip says? Never a service port, a multicast or a link-local address."""
-    if not LOWEST_PORT <= address.port <= 0xFFFF:
-        return False
-    if is_public(address.host):
-        return True
     ip = _ip(address.host)
-    return (
-        allow_private
-        and ip is not None
-        and (ip.is_private or ip.is_loopback)
-        and not (ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip.is_reserved)
-        and not (ip.version == 6 and (ip.ipv4_mapped or any(ip in net for net in _TUNNELS)))
-    )
+    if ip is None or not LOWEST_PORT <= address.port <= 0xFFFF or _is_disguised(ip):
+        return False
+    if is_public(address.host) or not allow_private:
+        return is_public(address.host)
+    is_odd = ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip.is_reserved
+    return ip.is_loopback or (ip.is_private and not is_odd)
 
 
 def group_of(address: NetAddress) -> str:
@@ -254,7 +252,9 @@ class AddressBook:
     ) -> NetAddress | None:
         """An address to dial, of none of these groups and none of these; None if luck fails us."""
         groups, addresses = frozenset(taken_groups), frozenset(taken)
-        for _ in range(DRAWS if self._known else 0):
+        if sum(address in self._known for address in addresses) == len(self._known):
+            return None
+        for _ in range(DRAWS):
             tables = [table for table in (self._new, self._tried) if table]
             bucket = self._rng.choice([*self._rng.choice(tables).values()])
             known = self._rng.choice([*bucket.values()])
