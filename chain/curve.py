@@ -5,47 +5,19 @@ tests hold them against each other. Read beside it: curve_ecdsa, for what the fu
 """
 
 try:
-    from chain.curve_libsecp import (
-        BACKEND_NAME,
-        CURVE_ORDER,
-        add_to_public_key,
-        add_to_secret,
-        is_valid_public_key,
-        negate_secret,
-        public_key,
-        sign_ecdsa,
-        sign_schnorr,
-        tweak_public_key,
-        verify_ecdsa,
-        verify_schnorr,
-    )
-except ImportError:  # no coincurve for this platform
-    from chain.curve_ecdsa import (
-        BACKEND_NAME,
-        CURVE_ORDER,
-        add_to_public_key,
-        add_to_secret,
-        is_valid_public_key,
-        negate_secret,
-        public_key,
-        sign_ecdsa,
-        sign_schnorr,
-        tweak_public_key,
-        verify_ecdsa,
-        verify_schnorr,
-    )
+    from chain import curve_libsecp as backend
+except ImportError:  # coincurve has no wheel for this platform
+    from chain import curve_ecdsa as backend  # type: ignore[no-redef]
 
-__all__ = [
-    "BACKEND_NAME",
-    "CURVE_ORDER",
-    "add_to_public_key",
-    "add_to_secret",
-    "is_valid_public_key",
-    "negate_secret",
-    "public_key",
-    "sign_ecdsa",
-    "sign_schnorr",
-    "tweak_public_key",
-    "verify_ecdsa",
-    "verify_schnorr",
-]
+BACKEND_NAME = backend.BACKEND_NAME
+CURVE_ORDER = backend.CURVE_ORDER
+is_valid_public_key = backend.is_valid_public_key
+public_key = backend.public_key
+negate_secret = backend.negate_secret
+add_to_secret = backend.add_to_secret
+add_to_public_key = backend.add_to_public_key
+tweak_public_key = backend.tweak_public_key
+verify_ecdsa = backend.verify_ecdsa
+sign_ecdsa = backend.sign_ecdsa
+verify_schnorr = backend.verify_schnorr
+sign_schnorr = backend.sign_schnorr

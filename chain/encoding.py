@@ -6,17 +6,13 @@ see hashes. Does not know what they are part of. Read beside it: Core's serializ
 """
 
 import struct
+from collections.abc import Callable
 
 from chain.errors import DecodeError
 
 MAX_COMPACT_SIZE = 0x02000000  # 32 MiB; Core: MAX_SIZE
-HASH_SIZE = 32
-
-_U16 = struct.Struct("<H")
-_U32 = struct.Struct("<I")
-_I32 = struct.Struct("<i")
-_U64 = struct.Struct("<Q")
-_I64 = struct.Struct("<q")
+_SIGN = 0x00800000
+_MANTISSA = 0x007FFFFF
 
 
 def write_compact_size(n: int) -> bytes:
@@ -44,10 +40,6 @@ def var_bytes(data: bytes) -> bytes:
     return write_compact_size(len(data)) + data
 
 
-_SIGN = 0x00800000
-_MANTISSA = 0x007FFFFF
-
-
 def decode_bits(bits: int) -> int:
     """The target in a header's `bits`; 0 if they are negative, zero or beyond 256 bits.
 
@@ -70,6 +62,17 @@ def encode_bits(target: int) -> int:
     if mantissa & _SIGN:  # would read as a sign: make room
         mantissa, exponent = mantissa >> 8, exponent + 1
     return exponent << 24 | mantissa
+
+
+def _integer(form: str) -> Callable[["Reader"], int]:
+    """A method that reads one integer in this form of `struct`, all of them little-endian."""
+    layout = struct.Struct(form)
+
+    def read(self: "Reader") -> int:
+        value: int = layout.unpack_from(self.data, self._advance(layout.size))[0]
+        return value
+
+    return read
 
 
 class Reader:
@@ -100,43 +103,24 @@ class Reader:
         start = self._advance(count)
         return self.data[start : self.position]
 
-    def u8(self) -> int:
-        """One byte."""
-        return self.data[self._advance(1)]
-
-    def u16(self) -> int:
-        """Two bytes, unsigned."""
-        value: int = _U16.unpack_from(self.data, self._advance(2))[0]
-        return value
-
-    def u32(self) -> int:
-        """Four bytes, unsigned."""
-        value: int = _U32.unpack_from(self.data, self._advance(4))[0]
-        return value
-
-    def i32(self) -> int:
-        """Four bytes, signed."""
-        value: int = _I32.unpack_from(self.data, self._advance(4))[0]
-        return value
-
-    def u64(self) -> int:
-        """Eight bytes, unsigned."""
-        value: int = _U64.unpack_from(self.data, self._advance(8))[0]
-        return value
-
-    def i64(self) -> int:
-        """Eight bytes, signed."""
-        value: int = _I64.unpack_from(self.data, self._advance(8))[0]
-        return value
+    u8 = _integer("<B")
+    u16 = _integer("<H")
+    u32 = _integer("<I")
+    i32 = _integer("<i")
+    u64 = _integer("<Q")
+    i64 = _integer("<q")
 
     def compact_size(self, limit: int = MAX_COMPACT_SIZE) -> int:
         """A count or length, in the fewest bytes and at most `limit`."""
-        value = self.u8()
-        if value >= 0xFD:
-            first = value
-            value = self.u16() if first == 0xFD else self.u32() if first == 0xFE else self.u64()
-            if compact_size_length(value) != 1 << (first - 0xFC) | 1:
-                raise DecodeError(f"the size {value} is written in more bytes than it needs")
+        value, least = self.u8(), 0
+        if value == 0xFD:
+            value, least = self.u16(), 0xFD
+        elif value == 0xFE:
+            value, least = self.u32(), 0x10000
+        elif value == 0xFF:
+            value, least = self.u64(), 0x100000000
+        if value < least:
+            raise DecodeError(f"the size {value} is written in more bytes than it needs")
         if value > limit:
             raise DecodeError(f"a size of {value} is above the limit of {limit}")
         return value
@@ -165,6 +149,6 @@ def display_hash(wire: bytes) -> str:
 
 def parse_hash(text: str) -> bytes:
     """A hash in wire order, from 64 hex digits as people write them. Raises DecodeError."""
-    if len(text) != 2 * HASH_SIZE or not set(text) <= set("0123456789abcdefABCDEF"):
+    if len(text) != 64 or not set(text) <= set("0123456789abcdefABCDEF"):
         raise DecodeError(f"a hash is 64 hex digits, not {text[:80]!r}")
     return bytes.fromhex(text)[::-1]

@@ -36,66 +36,39 @@ MAX_HEIGHT = 2**31 - 1  # Core keeps heights in an int
 class Params:
     """One network. Heights count blocks from genesis, which is 0."""
 
-    name: str
-    """What people call it, and the name of its folder."""
-    magic: bytes
-    """4 bytes in front of every peer message and stored block (Core: pchMessageStart)."""
-    genesis: Block
-    """Block 0, given and not checked. Its coins are in nobody's coin set."""
-    is_real_money: bool
-    """True for Bitcoin itself: we make no keys and sign nothing there."""
+    name: str  # what people call it, and the name of its folder
+    magic: bytes  # 4 bytes in front of peer messages and stored blocks (Core: pchMessageStart)
+    genesis: Block  # block 0, given and not checked; its coins are in nobody's coin set
+    is_real_money: bool  # Bitcoin itself: we make no keys and sign nothing there
 
     # Proof of work.
-    pow_limit_bits: int
-    """The easiest target allowed, compact; that of block 1 too (Core: powLimit)."""
-    no_retargeting: bool
-    """Difficulty never changes (Core: fPowNoRetargeting)."""
-    allow_min_difficulty_blocks: bool
-    """A block long after its parent may be easiest (Core: fPowAllowMinDifficultyBlocks)."""
-    target_spacing_s: int
-    """Seconds between blocks, aimed at (Core: nPowTargetSpacing)."""
-    retarget_interval_blocks: int
-    """Blocks between changes of difficulty (Core: DifficultyAdjustmentInterval())."""
+    pow_limit_bits: int  # the easiest target, compact, and that of block 1 (Core: powLimit)
+    no_retargeting: bool  # difficulty never changes (Core: fPowNoRetargeting)
+    allow_min_difficulty_blocks: bool  # a late block may be easiest (fPowAllowMinDifficultyBlocks)
+    target_spacing_s: int  # seconds from block to block, aimed at (Core: nPowTargetSpacing)
+    retarget_interval_blocks: int  # between changes (Core: DifficultyAdjustmentInterval)
 
     # Money.
-    initial_subsidy: int
-    """Satoshis that a block creates before the first halving."""
-    halving_interval_blocks: int
-    """Blocks between halvings (Core: nSubsidyHalvingInterval)."""
-    coinbase_maturity_blocks: int
-    """How deep a coinbase must be to be spent; 100 in Bitcoin (Core: COINBASE_MATURITY)."""
+    initial_subsidy: int  # satoshis that a block creates before the first halving
+    halving_interval_blocks: int  # between halvings (Core: nSubsidyHalvingInterval)
+    coinbase_maturity_blocks: int  # how deep a coinbase is when spent (Core: COINBASE_MATURITY)
 
-    # Heights from which soft forks bind.
-    coinbase_height_from: int
-    """Coinbases begin with their height (BIP 34; Core: BIP34Height)."""
-    strict_der_from: int
-    """Signatures are strict DER (BIP 66; Core: BIP66Height)."""
-    locktime_verify_from: int
-    """OP_CHECKLOCKTIMEVERIFY (BIP 65; Core: BIP65Height)."""
-    relative_locktime_from: int
-    """Relative locks, OP_CHECKSEQUENCEVERIFY, median time (BIPs 68, 112, 113; Core: CSVHeight)."""
-    segwit_from: int
-    """Witness commitments, the null dummy of multisig (BIPs 141, 147; Core: SegwitHeight)."""
-    taproot_from: int
-    """Where taproot was activated (BIP 341), for people: Core enforces it from genesis on."""
+    # Heights from which soft forks bind. (P2SH and taproot bind from genesis, with exceptions.)
+    coinbase_height_from: int  # coinbases begin with their height (BIP 34; Core: BIP34Height)
+    strict_der_from: int  # signatures are strict DER (BIP 66; Core: BIP66Height)
+    locktime_verify_from: int  # OP_CHECKLOCKTIMEVERIFY (BIP 65; Core: BIP65Height)
+    relative_locktime_from: int  # relative locks, median time (BIPs 68, 112, 113; CSVHeight)
+    segwit_from: int  # witnesses, null dummy (BIPs 141, 143, 147; Core: SegwitHeight)
 
     # How people write addresses and keys.
-    p2pkh_prefix: int
-    """First byte of a key hash's address (Core: PUBKEY_ADDRESS)."""
-    p2sh_prefix: int
-    """First byte of a script hash's address (Core: SCRIPT_ADDRESS)."""
-    wif_prefix: int
-    """First byte of a private key (Core: SECRET_KEY)."""
-    bech32_hrp: str
-    """What stands before the 1 in a witness address (BIP 173)."""
-    xpub_prefix: bytes
-    """First 4 bytes of an extended public key (BIP 32; Core: EXT_PUBLIC_KEY)."""
-    xprv_prefix: bytes
-    """First 4 bytes of an extended private key (BIP 32; Core: EXT_SECRET_KEY)."""
-    coin_type: int
-    """The second step of a key's path: 0 real, 1 test (SLIP 44)."""
-    default_port: int
-    """Where a node answers HTTP unless told otherwise."""
+    p2pkh_prefix: int  # first byte of a key hash's address (Core: PUBKEY_ADDRESS)
+    p2sh_prefix: int  # first byte of a script hash's address (Core: SCRIPT_ADDRESS)
+    wif_prefix: int  # first byte of a private key (Core: SECRET_KEY)
+    bech32_hrp: str  # what stands before the 1 in a witness address (BIP 173)
+    xpub_prefix: bytes  # first 4 bytes of an extended public key (BIP 32; EXT_PUBLIC_KEY)
+    xprv_prefix: bytes  # first 4 bytes of an extended private key (BIP 32; EXT_SECRET_KEY)
+    coin_type: int  # second step of a key's path: 0 real, 1 test (SLIP 44)
+    default_port: int  # where a node answers HTTP unless told otherwise
 
     # History: what was mined before a rule was known.
     coinbase_height_hash: bytes | None = None
@@ -115,16 +88,12 @@ class Params:
         return decode_bits(self.pow_limit_bits)
 
 
-def make_genesis(
-    message: str, time: int, nonce: int, bits: int, reward: int, version: int = 1
-) -> Block:
+def make_genesis(message: str, time: int, nonce: int, bits: int, reward: int) -> Block:
     """A block 0 in the shape of Bitcoin's. `message`, at most 75 bytes of UTF-8, dates it."""
-    text, reward_script = message.encode(), _push(_GENESIS_KEY) + bytes((_OP_CHECKSIG,))
-    script_sig = bytes.fromhex("04ffff001d0104") + _push(text)
-    coinbase = Transaction(
-        1, (TxIn(NULL_OUTPOINT, script_sig),), (TxOut(reward, reward_script),), 0
-    )
-    header = BlockHeader(version, bytes(32), coinbase.txid, time, bits, nonce)
+    tx_in = TxIn(NULL_OUTPOINT, bytes.fromhex("04ffff001d0104") + _push(message.encode()))
+    tx_out = TxOut(reward, _push(_GENESIS_KEY) + bytes((_OP_CHECKSIG,)))
+    coinbase = Transaction(1, (tx_in,), (tx_out,), 0)
+    header = BlockHeader(1, bytes(32), coinbase.txid, time, bits, nonce)
     return Block(header, (coinbase,))
 
 
@@ -150,7 +119,6 @@ MAIN = Params(
     locktime_verify_from=388_381,
     relative_locktime_from=419_328,
     segwit_from=481_824,
-    taproot_from=709_632,
     p2pkh_prefix=0,
     p2sh_prefix=5,
     wif_prefix=128,
@@ -194,7 +162,6 @@ REGTEST = Params(
     locktime_verify_from=1,
     relative_locktime_from=1,
     segwit_from=0,
-    taproot_from=0,
     p2pkh_prefix=111,
     p2sh_prefix=196,
     wif_prefix=239,
@@ -208,18 +175,17 @@ REGTEST = Params(
 
 def _with_own_magic(params: Params) -> Params:
     """The magic follows from all the other numbers: who changed one cannot talk to who did not."""
-    lines = []
-    for each in sorted(fields(Params), key=lambda each: each.name):
-        if each.init and each.name not in _NOT_IN_MAGIC:
-            value = getattr(params, each.name)
-            lines.append(f"{each.name}={value.hex() if isinstance(value, bytes) else value}\n")
-    lines.append(f"genesis={params.genesis.serialize().hex()}\n")
+    names = {each.name for each in fields(params)} - _NOT_IN_MAGIC
+    values = {name: getattr(params, name) for name in names} | {"genesis": params.genesis.hash}
+    lines = [
+        f"{name}={value.hex() if isinstance(value, bytes) else value}\n"
+        for name, value in sorted(values.items())
+    ]
     return replace(params, magic=sha256("".join(lines).encode())[:4])
 
 
-# What every network but Bitcoin has at its default, and what this node alone decides.
 _HISTORY = {"coinbase_height_hash", "script_flag_exceptions", "bip30_exceptions"}
-_NOT_IN_MAGIC = _HISTORY | {"magic", "genesis", "default_port", "is_real_money"}
+_NOT_IN_MAGIC = {"magic", "is_real_money", "default_port", *_HISTORY}
 
 CLASSROOM = _with_own_magic(
     replace(
@@ -262,7 +228,7 @@ _RANGES = {  # of the whole numbers in a network's file
     "initial_subsidy": (0, MAX_MONEY),
     "halving_interval_blocks": (1, MAX_HEIGHT),
     "coinbase_maturity_blocks": (1, MAX_HEIGHT),
-    **dict.fromkeys((*_HEIGHTS.values(), "taproot_from"), (0, MAX_HEIGHT)),
+    **dict.fromkeys(_HEIGHTS.values(), (0, MAX_HEIGHT)),
     **dict.fromkeys(("p2pkh_prefix", "p2sh_prefix", "wif_prefix"), (0, 255)),
     "coin_type": (1, 2**31 - 1),
     "default_port": (1024, 65_535),

@@ -15,11 +15,16 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+import chain
 from chain import curve, curve_ecdsa, curve_libsecp
 from chain.hashes import sha256, tagged_hash
 
 N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 P = 2**256 - 2**32 - 977
+FUNCTIONS = """
+    is_valid_public_key public_key negate_secret add_to_secret add_to_public_key tweak_public_key
+    verify_ecdsa sign_ecdsa verify_schnorr sign_schnorr
+""".split()
 GENERATOR = bytes.fromhex("0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798")
 BACKENDS = [curve_ecdsa, curve_libsecp]
 DIGEST = sha256(b"a message")
@@ -51,15 +56,16 @@ def uncompressed(key: bytes, kind: int = 4) -> bytes:
 def test_the_fast_backend_is_used_where_it_is_installed() -> None:
     assert curve.BACKEND_NAME == curve_libsecp.BACKEND_NAME == "libsecp256k1"
     assert curve.CURVE_ORDER == curve_ecdsa.CURVE_ORDER == curve_libsecp.CURVE_ORDER == N
-    assert curve.verify_ecdsa is curve_libsecp.verify_ecdsa
 
 
 def test_the_readable_backend_takes_over_where_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(chain, "curve_libsecp")
     monkeypatch.setitem(sys.modules, "chain.curve_libsecp", None)
     names = runpy.run_path(str(curve.__file__))
     assert names["BACKEND_NAME"] == "ecdsa"
-    for name in names["__all__"]:
+    for name in FUNCTIONS:
         assert names[name] is getattr(curve_ecdsa, name)
+        assert getattr(curve, name) is getattr(curve_libsecp, name)
 
 
 # Schnorr signatures and taproot's tweaks.

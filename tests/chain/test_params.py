@@ -80,7 +80,7 @@ def test_main_restated() -> None:
     assert (MAIN.initial_subsidy, MAIN.coinbase_maturity_blocks) == (5_000_000_000, 100)
     assert (MAIN.coinbase_height_from, MAIN.strict_der_from) == (227931, 363725)
     assert (MAIN.locktime_verify_from, MAIN.relative_locktime_from) == (388381, 419328)
-    assert (MAIN.segwit_from, MAIN.taproot_from) == (481824, 709632)
+    assert MAIN.segwit_from == 481824
     assert MAIN.coinbase_height_hash is not None
     bip34_block = "000000000000024b89b42a942fe0d9fea3bb44ab7bd1b19115dd6a759c0808b8"
     assert display_hash(MAIN.coinbase_height_hash) == bip34_block
@@ -102,7 +102,7 @@ def test_regtest_restated() -> None:
     assert (REGTEST.halving_interval_blocks, REGTEST.coinbase_maturity_blocks) == (150, 100)
     assert (REGTEST.coinbase_height_from, REGTEST.strict_der_from) == (1, 1)
     assert (REGTEST.locktime_verify_from, REGTEST.relative_locktime_from) == (1, 1)
-    assert (REGTEST.segwit_from, REGTEST.taproot_from) == (0, 0)
+    assert REGTEST.segwit_from == 0
     assert (REGTEST.coinbase_height_hash, REGTEST.script_flag_exceptions) == (None, {})
     assert not REGTEST.bip30_exceptions
 
@@ -120,7 +120,7 @@ def test_the_classroom_is_regtest_with_real_work() -> None:
     }
     assert replace(CLASSROOM, magic=REGTEST.magic) == replace(REGTEST, **changed)
     # Restated: a node of another version must not find that its classroom is another network.
-    assert CLASSROOM.magic.hex() == "b7e3cfab"
+    assert CLASSROOM.magic.hex() == "5425121d"
     assert display_hash(CLASSROOM.genesis.hash).startswith("0f9188f1")
 
 
@@ -170,7 +170,6 @@ EVERYTHING = {
     "locktime_verify_from": 13,
     "relative_locktime_from": 14,
     "segwit_from": 15,
-    "taproot_from": 16,
     "p2pkh_prefix": 17,
     "p2sh_prefix": 18,
     "wif_prefix": 19,
