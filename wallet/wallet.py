@@ -33,6 +33,7 @@ from wallet.errors import (
     DamagedFile,
     GapLimitReached,
     RealMoney,
+    WalletError,
     WrongNetwork,
 )
 from wallet.hd import ExtendedPrivateKey
@@ -243,8 +244,12 @@ class Wallet:
         }
         ledger = replace(self._ledger, entries=entries_of(records, ours))
         receive, change = (max(ledger.next_index[b], ledger.used(b)) for b in BRANCHES)
-        self._replace(replace(ledger, next_index=(receive, change)))
-        return display_hash(transaction.txid)
+        txid = display_hash(transaction.txid)
+        try:
+            self._replace(replace(ledger, next_index=(receive, change)))
+        except WalletError as error:
+            raise WalletError(f"payment {txid} was sent, but not noted: {error}") from error
+        return txid
 
     def send(
         self,

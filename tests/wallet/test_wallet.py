@@ -122,6 +122,25 @@ def test_a_payment_sent_twice_is_one(node: FakeNode, funded: Wallet) -> None:
     assert len(funded.history()) == 2
 
 
+def test_a_payment_that_is_out_is_not_called_undone_when_the_disk_is_full(
+    node: FakeNode, funded: Wallet, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed = funded.sign(funded.prepare([(STRANGER, COIN)], feerate=1), PASSWORD)
+
+    def full(handle: int, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    client = EsploraClient(node.url)
+    client.tip()
+    monkeypatch.setattr("wallet.keystore.os.write", full)
+    with pytest.raises(WalletError, match=f"payment {shown(signed.txid)} was sent, but not noted"):
+        funded.broadcast(client, signed)
+    monkeypatch.undo()
+    again = Wallet.open(path)
+    again.sync(client)
+    assert again.history()[0].txid == shown(signed.txid)
+
+
 def test_known_words_give_the_known_addresses(made: Wallet) -> None:
     assert made.address() == FIRST
     assert made.network == "regtest"
