@@ -16,23 +16,16 @@ __all__ = ["decode_bits", "encode_bits", "meets_target", "next_bits", "work_of"]
 MAX_ADJUSTMENT = 4  # an interval's time counts as a quarter to four times the intended one
 
 
-class Ancestry(Protocol):
-    """What retargeting needs of a header's place in the tree; headers.HeaderEntry has it."""
+class _Entry(Protocol):
+    """What retargeting needs of a place in the tree of headers; headers.HeaderEntry has it."""
 
     @property
-    def height(self) -> int:
-        """Distance from the genesis block."""
-
+    def height(self) -> int: ...
     @property
-    def header(self) -> BlockHeader:
-        """The header itself."""
-
+    def header(self) -> BlockHeader: ...
     @property
-    def parent(self) -> Self | None:
-        """The entry it builds on; None for the genesis block."""
-
-    def ancestor(self, height: int) -> Self:
-        """The ancestor at `height`."""
+    def parent(self) -> Self | None: ...
+    def ancestor(self, height: int) -> Self: ...
 
 
 def work_of(bits: int) -> int:
@@ -47,7 +40,7 @@ def meets_target(block_hash: bytes, bits: int, params: Params) -> bool:
     return 0 < target <= params.pow_limit and int.from_bytes(block_hash, "little") <= target
 
 
-def next_bits(parent: Ancestry, new_time: int, params: Params) -> int:
+def next_bits(parent: _Entry, new_time: int, params: Params) -> int:
     """The bits that a header of time `new_time` must have after `parent` (GetNextWorkRequired)."""
     if parent.height == 0:  # the genesis block is given, and its bits bind nobody
         return params.pow_limit_bits
@@ -60,7 +53,7 @@ def next_bits(parent: Ancestry, new_time: int, params: Params) -> int:
     return _last_hard_bits(parent, params)
 
 
-def _last_hard_bits(entry: Ancestry, params: Params) -> int:
+def _last_hard_bits(entry: _Entry, params: Params) -> int:
     """The bits of the last block that was not let through as an easy one."""
     while entry.header.bits == params.pow_limit_bits and entry.parent is not None:
         if entry.height % params.retarget_interval_blocks == 0:
@@ -69,7 +62,7 @@ def _last_hard_bits(entry: Ancestry, params: Params) -> int:
     return entry.header.bits
 
 
-def _retarget(parent: Ancestry, params: Params) -> int:
+def _retarget(parent: _Entry, params: Params) -> int:
     """The old target times how long the interval took over how long it should (Core's
     CalculateNextWorkRequired). Famously, the time measured is that of one block too few."""
     if params.no_retargeting:
