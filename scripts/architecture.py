@@ -5,8 +5,10 @@ of ARCHITECTURE.md both stand on it: `python -m scripts.architecture --write` re
 """
 
 import ast
+import io
 import re
 import sys
+import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -56,6 +58,30 @@ class SourceFile:
     def lines(self) -> int:
         """How many lines the file has, docstrings and blank ones included."""
         return self.text.count("\n")
+
+    @property
+    def code_lines(self) -> int:
+        """How many lines hold code: without blank lines, comments and docstrings.
+
+        What a file explains must not count against what it does.
+        """
+        blank = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
+        code: set[int] = set()
+        for token in tokenize.generate_tokens(io.StringIO(self.text).readline):
+            if token.type not in (*blank, tokenize.ENDMARKER):
+                code.update(range(token.start[0], token.end[0] + 1))
+        return len(code - self._docstring_lines())
+
+    def _docstring_lines(self) -> set[int]:
+        lines: set[int] = set()
+        for node in ast.walk(self.tree):
+            if (
+                isinstance(node, ast.Expr)
+                and isinstance(node.value, ast.Constant)
+                and isinstance(node.value.value, str)
+            ):
+                lines.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+        return lines
 
     def imports(self) -> Iterator[tuple[str, ast.stmt]]:
         """Each imported module by its full name, with the statement that imports it."""
