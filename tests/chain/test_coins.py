@@ -8,10 +8,17 @@ from hypothesis import strategies as st
 
 from chain.coins import (
     Coin,
+    CoinsOverlay,
+    add_outputs,
     coins_hash,
+    is_unspendable,
+    parse_undo,
+    remove_outputs,
+    serialize_undo,
 )
 from chain.errors import DecodeError
 from chain.transaction import OutPoint, TxOut
+from tests.builders import ANYONE, make_coinbase, make_tx, tx_in
 
 coins = st.builds(
     Coin,
@@ -46,9 +53,60 @@ def test_damaged_coins_are_noticed(raw: bytes) -> None:
 
 @given(st.lists(st.lists(coins, max_size=4).map(tuple), max_size=4).map(tuple))
 def test_undo_is_read_back(undo: tuple[tuple[Coin, ...], ...]) -> None:
+    raw = serialize_undo(undo)
+    assert parse_undo(raw) == undo
+    for damaged in (raw + b"\0", raw[:-1]):
+        with pytest.raises(DecodeError):
+            parse_undo(damaged)
+
+
+def test_an_overlay_hides_its_source_and_leaves_it_alone() -> None:
+    source = Source({A: COIN})
+    overlay = CoinsOverlay(source)
+    assert overlay.get(A) == COIN and overlay.get(B) is None and overlay.changes() == {}
+    assert overlay.spend(A) == COIN
+    assert overlay.get(A) is None
+    overlay.add(B, OTHER)
+    assert overlay.get(B) == OTHER
+    assert overlay.changes() == {A: None, B: OTHER}
+    overlay.remove(B)
+    assert overlay.get(B) is None
+    assert source == {A: COIN}
+
+
+def test_spending_what_is_not_there_is_our_fault() -> None:
+    overlay = CoinsOverlay(Source({A: COIN}))
+    overlay.spend(A)
+    for outpoint in (A, B):
+        with pytest.raises(AssertionError, match="not there"):
+            overlay.spend(outpoint)
+
+
+def test_outputs_become_coins_but_for_those_that_nobody_can_spend() -> None:
+    overlay = CoinsOverlay(Source())
+    outputs = [TxOut(1, ANYONE), TxOut(2, b"\x6a\x01"), TxOut(3, bytes(10_001)), TxOut(4, b"")]
+    tx = make_tx([tx_in(A)], outputs)
+    add_outputs(overlay, tx, 9)
+    assert overlay.changes() == {
+        OutPoint(tx.txid, 0): Coin(outputs[0], 9, False),
+        OutPoint(tx.txid, 3): Coin(outputs[3], 9, False),
+    }
+    remove_outputs(overlay, tx)
+    assert set(overlay.changes().values()) == {None}
+    coinbase = make_coinbase(1, [TxOut(1, ANYONE)])
+    add_outputs(overlay, coinbase, 1)
+    assert overlay.get(OutPoint(coinbase.txid, 0)) == Coin(TxOut(1, ANYONE), 1, True)
+
+
+def test_what_can_never_be_spent() -> None:
+    assert is_unspendable(b"\x6a") and is_unspendable(b"\x6a\x51")
+    assert is_unspendable(bytes(10_001)) and not is_unspendable(bytes(10_000))
+    assert not is_unspendable(b"") and not is_unspendable(b"\x51\x6a")
+
+
+def test_the_digest_of_a_set() -> None:
     first = b"\xaa" * 32 + b"\0\0\0\0" + COIN.serialize()
     second = b"\xbb" * 32 + b"\1\0\0\0" + OTHER.serialize()
-    raw = first + second
-    twice = hashlib.sha256(hashlib.sha256(raw).digest()).digest()
+    twice = hashlib.sha256(hashlib.sha256(first + second).digest()).digest()
     assert coins_hash([(A, COIN), (B, OTHER)]) == twice
     assert coins_hash([(A, COIN)]) != coins_hash([(A, OTHER)])

@@ -1,0 +1,630 @@
+"""The chain state: which tip it stands on, what it remembers, what it writes.
+
+Scenarios draw the tree above them; a block's name says its branch and height.
+"""
+
+from collections.abc import Mapping
+
+import pytest
+
+from chain.block import Block
+from chain.block_rules import subsidy
+from chain.chainstate import Chainstate
+from chain.coins import BlockUndo, coins_hash
+from chain.errors import Invalid, Reason
+from chain.headers import HeaderEntry
+from chain.params import CLASSROOM, MAIN, REGTEST
+from chain.script.check import ScriptCheck, ScriptFailure
+from chain.store import MemoryStore, Store, StoreError, block_key, undo_key
+from tests.builders import ANYONE, ChainBuilder, make_block, no_changes, solve, submit
+
+
+def entry_of(chain: ChainBuilder, block: Block) -> HeaderEntry:
+    return chain.chainstate.headers[block.hash]
+
+
+def reopened(chain: ChainBuilder) -> Chainstate:
+    return Chainstate(chain.params, chain.store)
+
+
+def copied(store: Store) -> MemoryStore:
+    copy = MemoryStore()
+    copy.write(dict(store.scan(b"")))
+    return copy
+
+
+def state(chainstate: Chainstate) -> tuple[object, ...]:
+    """Everything that must be the same after opening a store again."""
+    entries = {
+        entry.hash: (
+            entry.header,
+            entry.height,
+            entry.chainwork,
+            entry.sequence,
+            entry.has_body,
+            entry.is_connected_once,
+            entry.failed,
+        )
+        for entry in chainstate.headers
+    }
+    best = chainstate.headers.best_header.chainwork, chainstate.headers.best_candidate.hash
+    return entries, best, chainstate.tip.hash, coins_hash(chainstate.coins)
+
+
+# A new chain.
+
+
+@pytest.mark.parametrize("params", [REGTEST, CLASSROOM, MAIN])
+def test_a_new_chain_stands_on_genesis_and_has_no_coins(params) -> None:  # type: ignore[no-untyped-def]
+    chainstate = Chainstate(params, MemoryStore())
+    assert (chainstate.tip.height, chainstate.tip.hash) == (0, params.genesis.hash)
+    assert chainstate.read_block(params.genesis.hash) == params.genesis
+    assert list(chainstate.coins) == []
+    assert not chainstate.accept_block(params.genesis, 0).is_new
+
+
+def test_a_block_extends_the_chain() -> None:
+    chain = ChainBuilder()
+    block = chain.block()
+    accepted = chain.accept(block)
+    assert accepted.is_new and accepted.entry is chain.tip
+    assert accepted.changes == ((), ((chain.tip, block),), {})
+    assert chain.chainstate.active.height == 1
+    assert chain.chainstate.read_block(block.hash) == block
+    assert chain.chainstate.read_block_bytes(block.hash) == block.serialize()
+    assert chain.chainstate.read_undo(block.hash) == ()
+    (only,) = chain.chainstate.coins
+    assert only[1] == (block.transactions[0].outputs[0], 1, True)
+
+
+def test_what_is_unknown_reads_as_none() -> None:
+    chainstate = ChainBuilder().chainstate
+    assert chainstate.read_block(bytes(32)) is None
+    assert chainstate.read_block_bytes(bytes(32)) is None
+    assert chainstate.read_undo(bytes(32)) is None
+
+
+def test_a_known_block_is_not_taken_in_again() -> None:
+    chain = ChainBuilder()
+    (block,) = chain.mine()
+    again = chain.accept(block)
+    assert (again.is_new, again.entry) == (False, chain.tip)
+    assert no_changes(again.changes)
+
+
+def test_the_flags_of_the_next_block() -> None:
+    assert ChainBuilder().chainstate.script_flags_next() == 1 + 4 + 16 + 512 + 1024 + 2048 + 131072
+
+
+def test_a_classroom_chain_is_mined_with_real_work() -> None:
+    chain = ChainBuilder(CLASSROOM)
+    block = chain.mine()[0]
+    assert block.header.bits == 0x1F00FFFF
+    assert block.hash[31] == 0 and block.hash[30] == 0
+
+
+# Branches.
+
+
+def test_of_equal_branches_the_first_stays_and_more_work_wins() -> None:
+    """
+    genesis -> a1 -> a2
+            -> b1 -> b2 -> b3
+    """
+    chain = ChainBuilder()
+    genesis = chain.tip
+    a = chain.mine(2)
+    b = chain.branch(genesis, 3)
+    assert [submit(chain, block) for block in b[:2]] == ["inconclusive", "inconclusive"]
+    assert chain.tip.hash == a[1].hash
+    changes = chain.accept(b[2]).changes
+    assert [block for _, block in changes.disconnected] == a[::-1]
+    assert [block for _, block in changes.connected] == b
+    assert [entry.hash for entry, _ in changes.connected] == [block.hash for block in b]
+    assert chain.tip.hash == b[2].hash
+    assert chain.chainstate.active[1].hash == b[0].hash
+
+
+def test_the_coins_after_a_reorganisation_are_those_of_the_new_branch() -> None:
+    chain = ChainBuilder()
+    chain.mine(102)
+    fork = chain.tip
+    source = chain.mature()[0]
+    paid = chain.pay(source, ANYONE, fee=5)
+    chain.mine(2, txs=[paid])
+    other = chain.pay(source, ANYONE, fee=9, parts=2)
+    twice = chain.pay(chain.output(other, 1))
+    chain.mine(3, txs=[other, twice], parent=fork)
+    straight = ChainBuilder()
+    for height in range(1, chain.height + 1):
+        block = chain.chainstate.read_block(chain.chainstate.active[height].hash)
+        assert block is not None and submit(straight, block) is None
+    assert straight.tip.hash == chain.tip.hash
+    assert coins_hash(straight.chainstate.coins) == coins_hash(chain.chainstate.coins)
+    undo = chain.chainstate.read_undo(chain.chainstate.active[103].hash)
+    assert undo is not None
+    assert [[coin.output.value for coin in spent] for spent in undo] == [
+        [5_000_000_000],
+        [2_499_999_996],
+    ]
+
+
+def test_a_reorganisation_that_fails_ends_on_the_best_valid_chain() -> None:
+    """
+    genesis -> a1 -> a2
+            -> b1 -> b2 -> b3 (greedy) -> b4
+    """
+    chain = ChainBuilder()
+    genesis = chain.tip
+    a = chain.mine(2)
+    b = chain.branch(genesis, 2)
+    parent = HeaderEntry(b[1].header, HeaderEntry(b[0].header, genesis))
+    b += [chain.block(parent=parent, value=51 * 10**8)]
+    b += chain.branch(HeaderEntry(b[2].header, parent), 1)
+    before = coins_hash(chain.chainstate.coins)
+    for block in b:
+        chain.chainstate.accept_header(block.header, chain.now)
+    answers = [submit(chain, block) for block in (b[3], b[0], b[1])]
+    assert answers == ["inconclusive"] * 3
+    accepted = chain.accept(b[2])
+    assert {hash_: str(error) for hash_, error in accepted.changes.failures.items()} == {
+        b[2].hash: "bad-cb-amount, coinbase pays 5100000000, limit is 5000000000"
+    }
+    assert accepted.changes.connected == accepted.changes.disconnected == ()
+    assert (chain.tip.hash, coins_hash(chain.chainstate.coins)) == (a[1].hash, before)
+    assert [entry_of(chain, block).failed for block in b] == [False, False, True, True]
+    # b1 and b2 have been found valid on the way, and no more.
+    assert [entry_of(chain, block).is_connected_once for block in b] == [True, True, False, False]
+    assert submit(chain, b[3]) == "duplicate-invalid"
+    late = chain.block(parent=entry_of(chain, b[3]))
+    assert submit(chain, late) == "bad-prevblk"
+    assert state(reopened(chain)) == state(chain.chainstate)
+    # A valid b3 turns the chain.
+    assert submit(chain, chain.block(parent=entry_of(chain, b[1]))) is None
+    assert chain.chainstate.active[2].hash == b[1].hash
+
+
+def test_the_valid_part_of_a_failing_branch_is_kept_if_it_is_better() -> None:
+    """
+    genesis -> a1
+            -> b1 -> b2 -> b3 (greedy)
+    """
+    chain = ChainBuilder()
+    genesis = chain.tip
+    a = chain.mine(1)
+    b = chain.branch(genesis, 2)
+    parent = HeaderEntry(b[1].header, HeaderEntry(b[0].header, genesis))
+    b += [chain.block(parent=parent, value=51 * 10**8)]
+    for block in b:
+        chain.chainstate.accept_header(block.header, chain.now)
+    chain.accept(b[2])
+    chain.accept(b[1])
+    changes = chain.accept(b[0]).changes
+    assert [block.hash for _, block in changes.disconnected] == [a[0].hash]
+    assert [block.hash for _, block in changes.connected] == [b[0].hash, b[1].hash]
+    assert list(changes.failures) == [b[2].hash]
+    assert chain.tip.hash == b[1].hash
+
+
+# Headers first.
+
+
+def test_bodies_may_come_in_any_order_after_their_headers() -> None:
+    chain = ChainBuilder()
+    blocks = chain.branch(chain.tip, 4)
+    entries = chain.chainstate.accept_headers([block.header for block in blocks], chain.now)
+    assert chain.chainstate.headers.best_header is entries[3]
+    assert chain.chainstate.first_missing_bodies(10) == entries
+    assert chain.chainstate.first_missing_bodies(2) == entries[:2]
+    for number in (2, 0, 3):
+        assert chain.accept(blocks[number]).is_new
+    assert chain.height == 1
+    assert chain.chainstate.first_missing_bodies(10) == [entries[1]]
+    changes = chain.accept(blocks[1]).changes
+    assert [block for _, block in changes.connected] == blocks[1:]
+    assert chain.chainstate.first_missing_bodies(10) == []
+
+
+def test_headers_before_an_invalid_one_are_kept() -> None:
+    chain = ChainBuilder()
+    headers = [block.header for block in chain.branch(chain.tip, 3)]
+    headers[2] = solve(headers[2]._replace(time=0))
+    with pytest.raises(Invalid, match="time-too-old"):
+        chain.chainstate.accept_headers(headers, chain.now)
+    assert chain.chainstate.headers.best_header.hash == headers[1].hash
+    assert chain.chainstate.accept_header(headers[1], chain.now).height == 2
+    assert state(reopened(chain)) == state(chain.chainstate)
+
+
+def test_a_header_too_new_is_welcome_later() -> None:
+    chain = ChainBuilder()
+    block = chain.block(time=chain.now + 7201)
+    for _ in range(2):
+        assert submit(chain, block) == "time-too-new"
+    chain.now += 1
+    assert submit(chain, block) is None
+
+
+def test_a_damaged_body_does_not_condemn_its_header() -> None:
+    chain = ChainBuilder()
+    chain.mine(101)
+    block = chain.block([chain.pay(chain.mature()[0])])
+    coinbase, paid = block.transactions
+    other = type(paid)(paid.version, [paid.inputs[0]._replace(witness=(b"x",))], paid.outputs, 0)
+    for damaged, reason in [
+        (Block(block.header, [coinbase]), "bad-txnmrklroot"),
+        (Block(block.header, [coinbase, other]), "bad-witness-merkle-match"),
+    ]:
+        assert submit(chain, damaged) == reason
+    assert state(reopened(chain)) == state(chain.chainstate)
+    assert submit(chain, block) is None
+
+
+def test_a_body_that_breaks_a_rule_of_its_height_condemns_its_header() -> None:
+    chain = ChainBuilder()
+    block = make_block(chain.tip, [chain.coinbase(HeaderEntry(chain.block().header, chain.tip))])
+    assert submit(chain, block) == "bad-cb-height"
+    assert submit(chain, block) == "duplicate-invalid"
+    assert not entry_of(chain, block).has_body
+    assert state(reopened(chain)) == state(chain.chainstate)
+
+
+# By the operator's word.
+
+
+def test_invalidating_goes_back_and_reconsidering_comes_forth() -> None:
+    """
+    genesis -> a1 -> a2 -> a3
+                  -> b2
+    """
+    chain = ChainBuilder()
+    a = chain.mine(3)
+    (b2,) = chain.branch(entry_of(chain, a[0]), 1)
+    chain.accept(b2)
+    before = state(chain.chainstate)
+    changes = chain.chainstate.invalidate(a[1].hash)
+    assert [block for _, block in changes.disconnected] == [a[2], a[1]]
+    assert [block for _, block in changes.connected] == [b2]
+    assert chain.tip.hash == b2.hash
+    assert submit(chain, chain.block(parent=entry_of(chain, a[2]))) == "bad-prevblk"
+    assert submit(chain, a[2]) == "duplicate-invalid"
+    assert state(reopened(chain)) == state(chain.chainstate)
+    # Its child being forgiven, so is the block itself.
+    changes = chain.chainstate.reconsider(a[2].hash)
+    assert [block for _, block in changes.disconnected] == [b2]
+    assert [block for _, block in changes.connected] == a[1:]
+    after = state(chain.chainstate)
+    assert after[2:] == before[2:]
+
+
+def test_invalidating_what_is_not_on_the_chain_moves_nothing() -> None:
+    chain = ChainBuilder()
+    genesis = chain.tip
+    chain.mine(2)
+    b = chain.branch(genesis, 3)
+    chain.accept(b[0])
+    assert no_changes(chain.chainstate.invalidate(b[0].hash))
+    assert submit(chain, b[1]) == "bad-prevblk"
+    assert no_changes(chain.chainstate.reconsider(b[0].hash))
+    assert [submit(chain, block) for block in b[1:]] == ["inconclusive", None]
+
+
+def test_invalidating_with_nothing_beside_stops_at_the_parent() -> None:
+    chain = ChainBuilder()
+    blocks = chain.mine(3)
+    changes = chain.chainstate.invalidate(blocks[0].hash)
+    assert [block for _, block in changes.disconnected] == blocks[::-1]
+    assert chain.height == 0 and list(chain.chainstate.coins) == []
+    chain.mine(1)
+    # The two-block branch has more work again.
+    assert len(chain.chainstate.reconsider(blocks[1].hash).connected) == 3
+
+
+def test_a_block_that_breaks_a_rule_is_found_again_when_reconsidered() -> None:
+    chain = ChainBuilder()
+    block = chain.block(value=51 * 10**8)
+    assert submit(chain, block) == "bad-cb-amount"
+    changes = chain.chainstate.reconsider(block.hash)
+    assert [invalid.reason for invalid in changes.failures.values()] == [Reason.BAD_CB_AMOUNT]
+    assert submit(chain, block) == "duplicate-invalid"
+
+
+def test_genesis_and_the_unknown_cannot_be_invalidated() -> None:
+    chainstate = ChainBuilder().chainstate
+    with pytest.raises(ValueError, match="genesis"):
+        chainstate.invalidate(chainstate.tip.hash)
+    for act in (chainstate.invalidate, chainstate.reconsider):
+        with pytest.raises(KeyError):
+            act(bytes(32))
+
+
+# Scripts are not run twice.
+
+
+def test_scripts_of_a_block_connected_before_are_not_run_again() -> None:
+    runs: list[int] = []
+
+    def verifier(checks: list[ScriptCheck]) -> ScriptFailure | None:
+        runs.append(len(checks))
+        return None
+
+    chain = ChainBuilder(verifier=verifier)
+    chain.mine(101)
+    tip = chain.mine(txs=[chain.pay(chain.mature()[0])])[0]
+    assert runs[-1] == 1
+    count = len(runs)
+    chain.chainstate.invalidate(tip.hash)
+    chain.chainstate.reconsider(tip.hash)
+    assert (chain.tip.hash, len(runs)) == (tip.hash, count)
+
+
+# Candidates.
+
+
+def test_a_candidate_is_checked_and_nothing_remains() -> None:
+    chain = ChainBuilder()
+    chain.mine(101)
+    before = state(chain.chainstate)
+    good = chain.block([chain.pay(chain.mature()[0])])
+    unsolved = Block(solve(good.header, valid=False), good.transactions)
+    chain.chainstate.check_candidate(unsolved, chain.now)
+    for block, reason in [
+        (chain.block(value=subsidy(102, REGTEST) + 1), "bad-cb-amount"),
+        (Block(good.header, good.transactions[:1]), "bad-txnmrklroot"),
+        (chain.block(time=chain.now + 7201), "time-too-new"),
+        (make_block(chain.tip, [chain.coinbase(chain.tip.ancestor(5))]), "bad-cb-height"),
+    ]:
+        with pytest.raises(Invalid) as refused:
+            chain.chainstate.check_candidate(block, chain.now)
+        assert refused.value.reject_reason == reason
+    with pytest.raises(ValueError, match="does not build on the tip"):
+        chain.chainstate.check_candidate(chain.block(parent=chain.tip.ancestor(5)), chain.now)
+    assert state(chain.chainstate) == before
+    assert chain.chainstate.headers.get(good.hash) is None
+
+
+# Writing.
+
+
+class Recording(MemoryStore):
+    """Remembers the batches; fails in place of writing when told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[tuple[dict[bytes, bytes | None], bool]] = []
+        self.broken = False
+
+    def write(self, batch: Mapping[bytes, bytes | None], sync: bool = False) -> None:
+        if self.broken:
+            raise OSError("disk full")
+        self.batches.append((dict(batch), sync))
+        super().write(batch, sync)
+
+    def taken(self) -> list[tuple[dict[bytes, bytes | None], bool]]:
+        batches, self.batches = self.batches, []
+        return batches
+
+
+def kinds(batch: Mapping[bytes, bytes | None]) -> str:
+    return "".join(sorted({key[:1].decode() for key in batch}))
+
+
+def test_a_reorganisation_is_one_synchronous_batch() -> None:
+    store = Recording()
+    chain = ChainBuilder(store=store)
+    assert [(kinds(batch), sync) for batch, sync in store.taken()] == [("bhtv", True)]
+    genesis = chain.tip
+    a1, a2 = chain.mine(2)
+    assert [(kinds(batch), sync) for batch, sync in store.taken()] == [("bchtu", True)] * 2
+    b = chain.branch(genesis, 3)
+    for block in b[:2]:
+        chain.accept(block)
+    assert [(kinds(batch), sync) for batch, sync in store.taken()] == [("bh", True)] * 2
+    chain.accept(b[2])
+    ((batch, sync),) = store.taken()
+    assert sync and kinds(batch) == "bchtu"
+    assert batch[b"t"] == b[2].hash
+    assert {key for key in batch if key[:1] == b"u"} == {undo_key(block.hash) for block in b}
+    coins = {key: value for key, value in batch.items() if key[:1] == b"c"}
+    assert {key[1:33]: value is None for key, value in coins.items()} == {
+        **{block.transactions[0].txid: True for block in (a1, a2)},
+        **{block.transactions[0].txid: False for block in b},
+    }
+    chain.accept(b[2])
+    assert store.taken() == []
+
+
+def test_headers_are_written_once_for_many() -> None:
+    store = Recording()
+    chain = ChainBuilder(store=store)
+    store.taken()
+    headers = [block.header for block in chain.branch(chain.tip, 5)]
+    chain.chainstate.accept_headers(headers, chain.now)
+    ((batch, sync),) = store.taken()
+    assert (len(batch), kinds(batch), sync) == (5, "h", False)
+    chain.chainstate.accept_headers(headers, chain.now)
+    assert store.taken() == []
+
+
+def test_a_write_that_fails_leaves_the_store_as_it_was() -> None:
+    store = Recording()
+    chain = ChainBuilder(store=store)
+    genesis = chain.tip
+    chain.mine(2)
+    for block in chain.branch(genesis, 3):
+        before = state(Chainstate(REGTEST, store))
+        store.broken = True
+        with pytest.raises(OSError, match="disk full"):
+            chain.accept(block)
+        store.broken = False
+        # Whoever opens it again finds the old state and can go on.
+        chain.chainstate = Chainstate(REGTEST, store)
+        assert state(chain.chainstate) == before
+        chain.accept(block)
+    assert chain.height == 3
+
+
+def test_every_prefix_of_the_batches_is_a_good_store() -> None:
+    """What a crash between two batches leaves behind opens, and takes in the rest."""
+    store = Recording()
+    chain = ChainBuilder(store=store)
+    genesis = chain.tip
+    blocks = [*chain.mine(2), *chain.branch(genesis, 3)]
+    for block in blocks[2:]:
+        chain.accept(block)
+    chain.chainstate.invalidate(blocks[3].hash)
+    end = state(chain.chainstate)
+    batches = store.taken()
+    for count in range(1, len(batches)):
+        prefix = MemoryStore()
+        for batch, _ in batches[:count]:
+            prefix.write(batch)
+        copy = ChainBuilder(store=prefix)
+        for block in blocks:
+            submit(copy, block)
+        copy.chainstate.invalidate(blocks[3].hash)
+        assert state(copy.chainstate)[2:] == end[2:]
+
+
+class Counting:
+    """An indexer that notes every call and keeps one row: the tip's height."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, int, int]] = []
+
+    def rows_for_connect(
+        self, entry: HeaderEntry, block: Block, undo: BlockUndo
+    ) -> dict[bytes, bytes | None]:
+        self.calls.append(("connect", entry.height, len(undo)))
+        return {b"n": bytes([entry.height])}
+
+    def rows_for_disconnect(
+        self, entry: HeaderEntry, block: Block, undo: BlockUndo
+    ) -> dict[bytes, bytes | None]:
+        self.calls.append(("disconnect", entry.height, len(undo)))
+        return {b"n": None}
+
+
+def test_an_index_is_changed_in_the_same_batch() -> None:
+    store, index = Recording(), Counting()
+    chain = ChainBuilder(store=store, indexers=[index])
+    genesis = chain.tip
+    chain.mine(2)
+    b = chain.branch(genesis, 3)
+    for block in b:
+        chain.accept(block)
+    assert index.calls == [
+        ("connect", 0, 0),
+        ("connect", 1, 0),
+        ("connect", 2, 0),
+        ("disconnect", 2, 0),
+        ("disconnect", 1, 0),
+        ("connect", 1, 0),
+        ("connect", 2, 0),
+        ("connect", 3, 0),
+    ]
+    written = [batch.get(b"n") for batch, _ in store.taken()]
+    assert written == [b"\0", b"\1", b"\2", None, None, b"\3"]
+
+
+# Opening.
+
+
+def test_opening_again_gives_the_same_state() -> None:
+    """
+    genesis -> a1 -> a2 -> a3     the tip
+                  -> b2 -> b3     b3 greedy
+            -> c1 ->    -> c3     c1 without a body; c2 and c3 have come
+    """
+    chain = ChainBuilder()
+    genesis = chain.tip
+    a = chain.mine(3)
+    b2 = chain.branch(entry_of(chain, a[0]), 1)[0]
+    chain.accept(b2)
+    b3 = chain.block(parent=entry_of(chain, b2), value=51 * 10**8)
+    chain.accept(b3)
+    chain.mine(parent=entry_of(chain, b2))
+    c = chain.branch(genesis, 5)
+    chain.chainstate.accept_headers([block.header for block in c], chain.now)
+    for block in c[1:]:
+        chain.accept(block)
+    again = reopened(chain)
+    assert state(again) == state(chain.chainstate)
+    assert [again.active[height].hash for height in range(4)] == [
+        chain.chainstate.active[height].hash for height in range(4)
+    ]
+    apart = Chainstate(REGTEST, copied(chain.store))
+    for chainstate in (chain.chainstate, apart):
+        changes = chainstate.accept_block(c[0], chain.now).changes
+        assert [block.hash for _, block in changes.connected] == [block.hash for block in c]
+    assert state(apart) == state(chain.chainstate)
+
+
+@pytest.fixture
+def grown() -> ChainBuilder:
+    """
+    genesis -> a1 -> a2 -> a3     the tip
+            -> b1
+    """
+    chain = ChainBuilder()
+    genesis = chain.tip
+    chain.mine(3)
+    chain.accept(chain.branch(genesis, 1)[0])
+    return chain
+
+
+def test_another_networks_store_is_refused(grown: ChainBuilder) -> None:
+    with pytest.raises(StoreError, match="another network"):
+        Chainstate(CLASSROOM, grown.store)
+
+
+def test_a_store_without_its_tip_is_refused(grown: ChainBuilder) -> None:
+    for tip in (None, b"\x07" * 32, entry_not_connected(grown)):
+        grown.store.write({b"t": tip})
+        with pytest.raises(StoreError, match="tip is not among the connected blocks: delete"):
+            reopened(grown)
+
+
+def entry_not_connected(chain: ChainBuilder) -> bytes:
+    (side,) = [entry for entry in chain.chainstate.headers.tips() if entry is not chain.tip]
+    return side.hash
+
+
+def test_a_store_with_a_hole_in_its_headers_is_refused(grown: ChainBuilder) -> None:
+    key = next(key for key, _ in grown.store.scan(b"h") if key[1:5] == b"\0\0\0\2")
+    grown.store.write({key: None})
+    with pytest.raises(StoreError, match="no parent"):
+        reopened(grown)
+
+
+@pytest.mark.parametrize(
+    ("make_key", "what"),
+    [(block_key, "body"), (undo_key, "undo data")],
+)
+def test_missing_blocks_and_undo_are_noticed_when_needed(
+    make_key,
+    what: str,
+    grown: ChainBuilder,  # type: ignore[no-untyped-def]
+) -> None:
+    grown.store.write({make_key(grown.tip.hash): None})
+    with pytest.raises(StoreError, match=rf"the {what} of HeaderEntry\(3, .* is missing: delete"):
+        reopened(grown).invalidate(grown.tip.hash)
+
+
+@pytest.mark.parametrize(
+    ("make_key", "value", "message"),
+    [
+        (block_key, b"\x07", "a block in the store is damaged"),
+        (undo_key, b"", "undo data in the store is damaged"),
+        (undo_key, b"\1\0", "is not that of its block"),
+    ],
+)
+def test_damaged_blocks_and_undo_are_noticed_when_needed(
+    make_key,
+    value: bytes,
+    message: str,
+    grown: ChainBuilder,  # type: ignore[no-untyped-def]
+) -> None:
+    grown.store.write({make_key(grown.tip.hash): value})
+    with pytest.raises(StoreError, match=message):
+        reopened(grown).invalidate(grown.tip.hash)
