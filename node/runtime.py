@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from chain.block import Block
 from chain.chainstate import Acceptance, ChainChanges
@@ -41,13 +41,11 @@ from node.events import (
     TransactionAccepted,
     TransactionRemoved,
 )
+from node.index import Index
 from node.links import Link, Links
 from node.messages import Message, encode_frame
 from node.template import grind
 from node.threads import FairLock
-
-if TYPE_CHECKING:
-    from node.index import Index
 
 DISK_FAILURES = (StorageError, StoreError)
 TICK_S = 1.0
@@ -67,7 +65,7 @@ class Stopping(Exception):  # noqa: N818 - the name says what happened
 class Runtime:
     """A node at work."""
 
-    def __init__(self, node: Node, index: "Index | None", config: NodeConfig) -> None:
+    def __init__(self, node: Node, index: Index | None, config: NodeConfig) -> None:
         self.node = node
         self.index = index
         self.config = config

@@ -8,6 +8,7 @@ waitress's documentation of its settings, and its `server.py` and `channel.py`.
 import errno
 import logging
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +26,10 @@ EVENT_STREAMS = 32
 """Browsers that listen to events."""
 SPARE_THREADS = 16
 """For plain requests, whatever streams there are."""
+SPARE_CONNECTIONS = 1_000
+"""Beyond the limit connections hang without a word: so many may dawdle until they are cut off."""
+OTHER_FILES = 300
+"""Open files besides connections: LevelDB's above all."""
 MAX_BODY_SIZE = 8_400_000
 """The longest body of any route: a block of 4,000,000 bytes as hex, in JSON."""
 PEER_PATH, MAX_PEER_BODY_SIZE = "/p2p", 4_000_024
@@ -35,6 +40,9 @@ REPLY_S = 60.0
 IDLE_S = 300
 """A connection is kept so long without a request: less races with its client's next one."""
 STOP_S = 2.0
+
+if sys.platform != "win32":
+    import resource
 
 Application = Callable[..., Any]
 
@@ -63,6 +71,19 @@ def listen(address: NetAddress) -> socket.socket:
             "and a free port from 1024 up with --listen"
         ) from error
     return bound
+
+
+def _room(wanted: int) -> int:
+    """Raise the limit on open files so far that `wanted` connections fit; how many then do."""
+    if sys.platform == "win32":
+        return wanted
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    needed = wanted + OTHER_FILES
+    if soft not in (unlimited, hard) and soft < needed:
+        soft = needed if hard == unlimited else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return wanted if soft == unlimited else max(100, min(wanted, soft - OTHER_FILES))
 
 
 class _Parser(HTTPRequestParser):  # type: ignore[misc]
@@ -120,7 +141,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         settings = Adjustments(
             sockets=[bound],
             threads=threads,
-            connection_limit=2 * max_links + EVENT_STREAMS + 100,
+            connection_limit=_room(2 * max_links + EVENT_STREAMS + SPARE_CONNECTIONS),
             channel_timeout=IDLE_S,
             cleanup_interval=1,
             channel_request_lookahead=1,

@@ -32,6 +32,7 @@ WAITS_S = (17, 20)
 READ_GRACE_S = 10.0
 POLL_GRACE_S = 70.0
 PIECE_SIZE = 65536
+MAX_WHY_SIZE = 120
 _NAME = re.compile(r"[0-9a-f]{32}")
 _NETWORK_FAILURES = (requests.RequestException, HTTPError, OSError, DecodeError)
 
@@ -75,7 +76,7 @@ class Direction:
             allow_redirects=False,
         ) as reply:
             if reply.status_code != 200:
-                raise PeerFailed(f"the peer answered {reply.status_code} to a {method}")
+                raise PeerFailed(f"the peer answered {reply.status_code} to a {method}{why(reply)}")
             if reply.headers.get("Content-Encoding"):
                 raise PeerFailed("the peer encoded its reply")
             yield reply
@@ -110,6 +111,14 @@ class _Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = {"http": Pool}
 
 
+def why(reply: requests.Response) -> str:
+    """The line in which a peer says what it did not like, if it does."""
+    if reply.headers.get("Content-Type") != "text/plain":
+        return ""
+    text = reply.raw.read(MAX_WHY_SIZE, decode_content=False).decode("ascii", "replace")
+    return ": " + " ".join(text.split())
+
+
 def read(reply: requests.Response, limit: int) -> Iterator[bytes]:
     """The body, raw, in pieces as they come. PeerFailed above `limit`, HTTPError if cut short."""
     total = 0
@@ -126,6 +135,9 @@ def dial(links: Links, failed: Callable[[NetAddress, str], None], address: NetAd
     `failed` is told if no link comes about, and why in one line.
     """
     sends, polls = Direction(address), Direction(address)
+    deadline = threading.Timer(SEND_S, sends.abort)
+    deadline.daemon = True
+    deadline.start()
     try:
         with sends.request("POST", SEND_S, {}) as reply:
             name = reply.headers.get("Farthing-Link", "")
@@ -134,6 +146,8 @@ def dial(links: Links, failed: Callable[[NetAddress, str], None], address: NetAd
     except _NETWORK_FAILURES as error:
         failed(address, one_line(error))
         return
+    finally:
+        deadline.cancel()
     _Dialled(links, links.dialled(address, name), sends, polls).run()
 
 

@@ -2,6 +2,8 @@
 
 import http.client
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -44,32 +46,64 @@ def test_plain_requests_are_answered_beside_as_many_polls_as_there_may_be() -> N
             dialler.close()
 
 
-def test_a_request_that_trickles_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def is_cut_off(raw: socket.socket, within_s: float) -> bool:
+    """Send a byte now and then until the other side has had enough."""
+    raw.settimeout(0.1)
+    begun = time.monotonic()
+    while time.monotonic() - begun < within_s:
+        try:
+            raw.sendall(b"x")
+            if not raw.recv(1):
+                return True
+        except TimeoutError:
+            continue
+        except OSError:
+            return True
+    return False
+
+
+@pytest.mark.parametrize(
+    "beginning", [b"GET /plain HT", b"POST /p2p HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nx"]
+)
+def test_a_request_that_trickles_is_cut_off(
+    beginning: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("node.server.REQUEST_S", 0.5)
-    beginnings = (
-        b"GET /plain HT",
-        b"POST /p2p HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nsome",
-    )
-    with listening() as listener:
-        for beginning in beginnings:
-            with socket.create_connection(listener.address, timeout=5) as raw:
-                raw.sendall(beginning)
-                begun, byte = time.monotonic(), b""
-                with pytest.raises(OSError):
-                    while time.monotonic() - begun < 5:
-                        raw.sendall(b"x")
-                        time.sleep(0.1)
-                        raw.setblocking(False)
-                        try:
-                            byte = raw.recv(1)
-                            if not byte:
-                                raise ConnectionResetError
-                        except BlockingIOError:
-                            pass
-                        finally:
-                            raw.settimeout(5)
-                assert time.monotonic() - begun < 3
+    with listening() as listener, socket.create_connection(listener.address) as raw:
+        raw.sendall(beginning)
+        assert is_cut_off(raw, within_s=5)
         assert get(listener) == (200, b"answered")
+
+
+def test_five_hundred_that_dawdle_keep_nobody_else_waiting() -> None:
+    with listening() as listener:
+        dawdling = [socket.create_connection(listener.address) for _ in range(500)]
+        for raw in dawdling:
+            raw.sendall(b"GET /plain HTTP/1.1\r\nHost:")
+        slowest = 0.0
+        for _ in range(20):
+            begun = time.monotonic()
+            assert get(listener) == (200, b"answered")
+            slowest = max(slowest, time.monotonic() - begun)
+        assert slowest < 1
+        for raw in dawdling:
+            raw.close()
+
+
+def test_the_limit_on_open_files_is_raised_as_far_as_it_goes() -> None:
+    code = (
+        "import resource; from node import server\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (256, {hard}))\n"
+        "print(server._room(700), resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+    )
+    for hard, expected in ((2000, "700 1000"), (600, "300 600"), (256, "100 256")):
+        ran = subprocess.run(
+            [sys.executable, "-c", code.format(hard=hard)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert ran.stdout.strip() == expected
 
 
 def test_a_reply_that_is_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:

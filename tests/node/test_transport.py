@@ -95,7 +95,7 @@ def test_a_listener_that_closes_is_noticed() -> None:
         eventually(lambda: listener.recorder.opened_links[0].polls.in_flight)
         listener.links.close(listener.recorder.opened_links[0], "no more")
         eventually(lambda: side.recorder.reasons)
-        assert side.recorder.reasons == ["the peer answered 410 to a POST"]
+        assert side.recorder.reasons == ["the peer answered 410 to a POST: Gone: no such link"]
         eventually(side.is_over)
 
 
@@ -175,6 +175,12 @@ def misbehaving(script: Script) -> Iterator[tuple[NetAddress, list[str]]]:
         (
             OPENED.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n"),
             "the peer encoded its reply",
+        ),
+        (
+            b"HTTP/1.1 503 Full\r\nContent-Type: text/plain\r\nContent-Length: 300\r\n\r\n"
+            + b"no\n\x1b room " * 30,
+            "the peer answered 503 to a POST: "
+            + " ".join((b"no\n\x1b room " * 30)[:120].decode().split()),
         ),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "the peer broke the connection"),
     ],
@@ -274,7 +280,7 @@ def trickle(connection: socket.socket, head: bytes) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("what", ["poll", "send"])
+@pytest.mark.parametrize("what", ["open", "poll", "send"])
 def test_a_peer_that_trickles_is_cut_off_by_our_own_deadline(
     what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,7 +290,9 @@ def test_a_peer_that_trickles_is_cut_off_by_our_own_deadline(
 
     def script(connection: socket.socket, line: str, headers: dict[str, str]) -> None:
         is_poll = "?wait=" in line
-        if headers.get("Farthing-Seq") is None:
+        if headers.get("Farthing-Seq") is None and what == "open":
+            trickle(connection, b"HTTP/1.1 200 OK\r\n")
+        elif headers.get("Farthing-Seq") is None:
             connection.sendall(OPENED)
         elif is_poll == (what == "poll"):
             trickle(connection, b"HTTP/1.1 200 OK\r\n")
@@ -296,13 +304,17 @@ def test_a_peer_that_trickles_is_cut_off_by_our_own_deadline(
     with misbehaving(script) as (address, _):
         side = Side()
         side.dial(address)
-        side.link.push(frame())
+        if what != "open":
+            side.link.push(frame())
         begun = time.monotonic()
         while not side.is_over():
             side.links.reap()
             time.sleep(0.05)
             assert time.monotonic() - begun < 4
-    assert side.recorder.reasons == [f"no {what} in time"]
+    if what == "open":
+        assert side.failures == ["no peer of ours answers there"]
+    else:
+        assert side.recorder.reasons == [f"no {what} in time"]
 
 
 def test_what_we_send_names_no_browser_and_asks_for_no_encoding() -> None:
