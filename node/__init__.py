@@ -36,10 +36,19 @@ Reading order, which is also the import order: a file imports only files above i
     runtime       one Node behind a lock, its clock, its effects carried out
     transport     links that we dial
     web_peer      links that others dial
+    lookup        a transaction with what it spends and the block it is in
+    mempool_index which waiting transactions touch a script
+    rpc_values    what the RPC is made of: errors, amounts, JSON text
+    broadcast     taking in a transaction, for both APIs
     views         chain objects as Esplora's JSON
-    web_esplora   Esplora's REST API
-    rpc_methods   Bitcoin Core's JSON-RPC methods
-    web_rpc       JSON-RPC over HTTP: dialect, credentials
+    esplora       Esplora's questions and their answers
+    web_esplora   Esplora's API over HTTP
+    rpc_views     chain objects as the JSON of Core's RPC
+    rpc_chain     the RPC's methods on the chain
+    rpc_mempool   the RPC's methods on transactions
+    rpc_node      the RPC's methods on the node itself
+    rpc_methods   the table of the RPC's methods
+    web_rpc       JSON-RPC over HTTP: dialects, credentials
     app           one Flask application a node
     grinder       the search for a nonce, as a process of its own
     miner         when to make a block, and the work for it

@@ -1,0 +1,74 @@
+"""Taking in a transaction from whoever brings it: Core's `sendrawtransaction`, for both APIs.
+
+It knows the order of the questions and the code of each refusal; the rules themselves are the
+mempool's. Read beside it: Core's node/transaction.cpp (BroadcastTransaction).
+"""
+
+from chain.coins import is_unspendable
+from chain.errors import Invalid
+from chain.transaction import COIN, OutPoint, Transaction
+from node.entry import fee_at
+from node.errors import PolicyClass, Rejected
+from node.lookup import Found, waiting_coins
+from node.rpc_values import Amount, Code, RpcError
+from node.runtime import Runtime
+
+MAX_FEERATE = Amount(COIN // 10)
+"""For 1,000 virtual bytes: Core's DEFAULT_MAX_RAW_TX_FEE_RATE, against slips of the finger."""
+NOTHING = Amount(0)
+
+
+def parse_transaction(text: str) -> Transaction:
+    """A transaction from hex. RpcError if it is none."""
+    try:
+        return Transaction.parse(bytes.fromhex(text))
+    except ValueError:  # DecodeError too
+        what = "TX decode failed. Make sure the tx has at least one input."
+        raise RpcError(Code.DECODE, what) from None
+
+
+def broadcast(
+    runtime: Runtime, text: str, max_feerate: Amount = MAX_FEERATE, max_burn: Amount = NOTHING
+) -> bytes:
+    """Put a transaction, given in hex, into the mempool and announce it; its txid, wire order.
+
+    One that waits already is announced again. `max_feerate` for 1,000 virtual bytes, 0 for none.
+    RpcError says why not.
+    """
+    tx = parse_transaction(text)
+    with runtime.lock:
+        node = runtime.node
+        waiting = node.mempool.get(tx.txid)
+        if waiting is not None:
+            tx = waiting.tx  # perhaps with another witness: it is the same payment
+        else:
+            _check_new(runtime, tx, max_feerate, max_burn)
+        try:
+            return runtime.submit_transaction(tx).txid
+        except (Rejected, Invalid) as error:
+            raise refusal(error) from error
+
+
+def _check_new(runtime: Runtime, tx: Transaction, max_feerate: Amount, max_burn: Amount) -> None:
+    node = runtime.node
+    for value, script in tx.outputs:
+        if is_unspendable(script) and value > max_burn.satoshis:
+            what = "Unspendable output exceeds maximum configured by user (maxburnamount)"
+            raise RpcError(Code.VERIFY, what)
+    outpoints = (OutPoint(tx.txid, number) for number in range(len(tx.outputs)))
+    if any(node.chainstate.coins.get(outpoint) is not None for outpoint in outpoints):
+        raise RpcError(Code.IN_CHAIN, "Transaction outputs already in utxo set")
+    found = Found(tx, waiting_coins(node, tx))
+    if max_feerate.satoshis and found.fee > fee_at(max_feerate.satoshis, tx.vsize):
+        try:
+            node.mempool.check(tx, int(runtime.now()))  # what else is wrong is said first
+        except (Rejected, Invalid) as error:
+            raise refusal(error) from error
+        what = "Fee exceeds maximum configured by user (e.g. -maxtxfee, maxfeerate)"
+        raise RpcError(Code.VERIFY, what)
+
+
+def refusal(error: Rejected | Invalid) -> RpcError:
+    """What is said about a transaction that was refused."""
+    is_missing = error.reason.result is PolicyClass.MISSING_INPUTS
+    return RpcError(Code.VERIFY if is_missing else Code.REJECTED, str(error))
