@@ -104,7 +104,7 @@ class Dialer:
             return
         groups = [group_of(peer.address) for peer in ours if peer.address]
         itself = [self._listen_address] if self._listen_address else []
-        taken = [*linked, *self._dialling, *self._ourselves, *itself]
+        taken = [*linked, *self._dialling, *self._named, *self._ourselves, *itself]
         address = self._book.choose(now, [*groups, *map(group_of, self._dialling)], taken)
         if address is not None:
             self._dial(address, now)
