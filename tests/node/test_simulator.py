@@ -5,10 +5,9 @@ from random import Random
 import pytest
 
 from node.errors import Rejected
-from node.events import BlockConnected, Dial, Effect
+from node.events import BlockConnected, Dial, Effect, NetAddress
 from node.simulator import (
     CrashingStore,
-    NetAddress,
     Simulation,
     address_of,
     number_of,
