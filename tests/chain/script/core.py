@@ -1,8 +1,8 @@
 """Bitcoin Core's own script engine, error codes and all flags included, as an oracle.
 
 py-bitcoinkernel ships Core's library, whose C interface answers yes or no and knows the consensus
-flags only. Its C++ functions are exported too, and the wheel is pinned, so they can be called in the
-layout of its compiler (Itanium C++ ABI): VerifyScript, SignatureHash, FindAndDelete and a few more.
+flags only. Its C++ functions are exported too, and the wheel is pinned, so they can be called in
+the layout of its compiler (Itanium C++ ABI): VerifyScript, SignatureHash and a few more.
 """
 
 import ctypes
@@ -94,9 +94,7 @@ class _CScript(ctypes.Structure):
     def __bytes__(self) -> bytes:
         if self.size <= _DIRECT_SIZE:
             return ctypes.string_at(byref(self), self.size)
-        return ctypes.string_at(
-            c_uint64.from_buffer(self, 0).value, self.size - _DIRECT_SIZE - 1
-        )
+        return ctypes.string_at(c_uint64.from_buffer(self, 0).value, self.size - _DIRECT_SIZE - 1)
 
 
 class _Vector(ctypes.Structure):
