@@ -149,7 +149,7 @@ class LocalNetwork:
                 url = f"http://127.0.0.1:{first_port + number}"
                 self.nodes.append(self._launch(number, url, peers_of(number)))
             self._save()
-            self._wait_ready()
+            self._wait_ready(self.nodes)
         except BaseException:
             self.stop()
             raise
@@ -185,7 +185,7 @@ class LocalNetwork:
         dialled = peers_of(number) if peers is None else peers
         self.nodes[number] = self._launch(number, ended.url, dialled)
         self._save()
-        self._wait_ready()
+        self._wait_ready([self.nodes[number]])
 
     def stop_node(self, number: int) -> None:
         """Stop one node gently and wait until its process has ended."""
@@ -197,9 +197,9 @@ class LocalNetwork:
                 raise NetworkError(f"the node at {node.url} did not stop; see {node.log}")
             time.sleep(POLL_S)
 
-    def _wait_ready(self) -> None:
+    def _wait_ready(self, nodes: Sequence[NodeProcess]) -> None:
         deadline = time.monotonic() + READY_S
-        for node in self.nodes:
+        for node in nodes:
             while not answers(node):
                 if not self.is_running(node):
                     raise NetworkError(f"the node at {node.url} did not start: {node.last_words()}")

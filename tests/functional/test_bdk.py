@@ -58,38 +58,45 @@ class RealWallet:
         return int(position.confirmation_block_time.block_id.height)
 
 
+def mine(node: NodeProcess, count: int = 1) -> str:
+    """The hash of the last of some new blocks."""
+    return str(node.rpc.call("generatetoaddress", count, faucet_address(REGTEST))[-1])
+
+
 def test_a_real_wallet_receives_pays_and_follows_a_reorganisation(tmp_path: Path) -> None:
-    with start_network(tmp_path / "network", 2) as network:
-        fund(network, REGTEST)
-        here, there = network.nodes
+    with start_network(tmp_path / "network", 3, "--connect", "--block-time", "off") as network:
+        network.wait_for_tip(fund(network, REGTEST))
+        here, there, _ = network.nodes
         real = RealWallet(here)
         assert real.scan().total.to_sat() == 0
 
         received = pay_from_faucet(there, REGTEST, real.address(), 250_000_000)
         eventually(lambda: received in here.rpc.call("getrawmempool"))
         assert real.scan().untrusted_pending.to_sat() == 250_000_000
-        (block,) = there.rpc.call("generatetoaddress", 1, faucet_address(REGTEST))
-        network.wait_for_tip(block)
+        network.wait_for_tip(mine(there))
         assert real.sync().confirmed.to_sat() == 250_000_000
         assert real.height_of(received) == 121
 
+        # From here on the third node is alone.
+        network.stop_node(2)
+        network.restart_node(2, peers=[])
         paid = real.pay(faucet_address(REGTEST), 40_000_000)
         eventually(lambda: paid in there.rpc.call("getrawmempool"))
-        (block,) = there.rpc.call("generatetoaddress", 1, faucet_address(REGTEST))
-        network.wait_for_tip(block)
+        tip = mine(there)
+        eventually(lambda: here.rpc.call("getbestblockhash") == tip)
         held = real.sync()
         assert 209_990_000 < held.confirmed.to_sat() < 210_000_000
         assert real.height_of(paid) == 122
 
-        # Another branch, two blocks longer, without the payment: it waits again, then confirms.
-        for node in network.nodes:
-            node.rpc.call("invalidateblock", block)
-        assert paid in here.rpc.call("getrawmempool")
+        # Its branch is longer and lacks the payment: that waits again, then confirms higher up.
+        tip = mine(network.nodes[2], 2)
+        network.stop_node(2)
+        network.restart_node(2, peers=[0])
+        network.wait_for_tip(tip)
         real.sync()
         assert real.height_of(paid) is None
         assert real.height_of(received) == 121
-        mined = here.rpc.call("generatetoaddress", 3, faucet_address(REGTEST))
-        network.wait_for_tip(mined[-1])
+        assert str(real.client.get_tip_hash()) == tip
+        network.wait_for_tip(mine(here))
         assert real.sync().confirmed.to_sat() == held.confirmed.to_sat()
-        assert real.height_of(paid) == 122
-        assert str(real.client.get_tip_hash()) == mined[-1]
+        assert real.height_of(paid) == 124

@@ -56,7 +56,7 @@ def restart(network: LocalNetwork, number: int) -> NodeProcess:
 def test_ten_kills_lose_no_acknowledged_block(tmp_path: Path) -> None:
     rng = random.Random(7)
     with start_network(tmp_path / "network", 3) as network:
-        fund(network, REGTEST)
+        network.wait_for_tip(fund(network, REGTEST))
         survivor = network.nodes[0]
         for _ in range(KILLS):
             victim = network.nodes[2]

@@ -13,7 +13,7 @@ PAID = 123_456_789
 
 def test_a_payment_entered_at_one_node_confirms_through_another(tmp_path: Path) -> None:
     with start_network(tmp_path / "network", 5) as network:
-        fund(network, REGTEST)
+        network.wait_for_tip(fund(network, REGTEST))
         nodes = network.nodes
         payee, _ = Wallet.create(tmp_path / "payee.wallet", REGTEST, "password")
         through_node_1 = EsploraClient(nodes[1].url)
@@ -36,11 +36,11 @@ def test_a_payment_entered_at_one_node_confirms_through_another(tmp_path: Path) 
 
 def test_ten_accounts_hold_what_the_network_promises(tmp_path: Path) -> None:
     with start_network(tmp_path / "network", 2) as network:
-        fund(network, REGTEST)
+        network.wait_for_tip(fund(network, REGTEST))
         client = EsploraClient(network.nodes[1].url)
         known = accounts(REGTEST)
         assert len(known) == 10
-        assert known[0].address == "bcrt1qnjg0jd8228aq7egyzacy8cys3knf9xvr3v5hfj"
+        assert known[0].address == "bcrt1qquv9lg5g2r4jkr0ahun0ddfg5xntxjelwjpnuw"
         assert {client.confirmed_balance(account.address) for account in known} == {50 * 10**8}
         restored = Wallet.in_memory(TEST_MNEMONIC, REGTEST)
         restored.sync(client)
