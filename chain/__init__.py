@@ -26,6 +26,5 @@ Reading order, which is also the import order: a file imports only files above i
     block_rules    what a block must satisfy, alone and after its parent
     connect        what a block must satisfy against the coins it spends
     store          the key-value store: its interface, its layout, its in-memory form
-    move           the way from one tip to another, as one batch
     chainstate     accept a header, accept a block, reorganise
 """

@@ -11,37 +11,34 @@ An exception that comes out of the store is the end of this object: open the sto
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
 from typing import NamedTuple
 
 from chain.block import Block, BlockHeader
 from chain.block_rules import check_block, check_block_context, check_header_context, check_proof
-from chain.coins import BlockUndo, parse_undo
-from chain.connect import script_flags_for
+from chain.coins import BlockUndo, CoinsOverlay, parse_undo, serialize_undo
+from chain.connect import connect_block, disconnect_block
 from chain.errors import Invalid, Reason, ResultClass
-from chain.headers import ActiveChain, HeaderEntry, HeaderTree
-from chain.move import EntryAndBlock, Move
+from chain.headers import ActiveChain, HeaderEntry
 from chain.params import Params
-from chain.script.check import Verifier, verify_serially
-from chain.script.flags import ScriptFlag
+from chain.script.check import ScriptCheck, ScriptFailure, Verifier, verify_serially
 from chain.store import (
-    HEADER_PREFIX,
     REPAIR,
     TIP_KEY,
-    VERSION_KEY,
     Indexer,
     Rows,
     Store,
     StoredCoins,
     StoreError,
     block_key,
-    check_version,
+    coin_rows,
+    genesis_rows,
     header_row,
-    parse_header_row,
+    load_headers,
     parse_row,
     undo_key,
-    version_row,
 )
+
+EntryAndBlock = tuple[HeaderEntry, Block]
 
 
 class ChainChanges(NamedTuple):
@@ -60,7 +57,14 @@ class Acceptance(NamedTuple):
     changes: ChainChanges
 
 
-NO_CHANGES = ChainChanges((), (), {})
+class _Move:
+    """The way from one tip to another, worked out before a single row is written."""
+
+    def __init__(self, coins: StoredCoins) -> None:
+        self.overlay = CoinsOverlay(coins)
+        self.rows: dict[bytes, bytes | None] = {}  # undo and index
+        self.disconnected: list[EntryAndBlock] = []
+        self.connected: list[EntryAndBlock] = []
 
 
 class Chainstate:
@@ -86,48 +90,24 @@ class Chainstate:
         self._indexers = indexers
         self._scripts_in_order = scripts_in_order
         self._changed: dict[HeaderEntry, None] = {}  # their rows are not written yet; in order
-        self.headers = HeaderTree(params.genesis.header)
+        self.headers = load_headers(store, params)
         self.active = ActiveChain(self.headers.genesis)
-        version = store.get(VERSION_KEY)
-        if version is None:
-            self._create()
-        else:
-            check_version(version, params)
-            self._load()
-
-    # Opening.
-
-    def _create(self) -> None:
-        """The genesis block is given; its coinbase is not a coin (Core: ConnectBlock)."""
-        genesis, block = self.headers.genesis, self.params.genesis
-        genesis.is_connected_once = True
-        self._note(self.headers.link_body(genesis))
-        rows: dict[bytes, bytes | None] = {}
-        for indexer in self._indexers:
-            rows.update(indexer.rows_for_connect(genesis, block, ()))
-        rows[block_key(block.hash)] = block.serialize()
-        rows[VERSION_KEY] = version_row(self.params)
-        rows[TIP_KEY] = block.hash
-        self._write(rows, sync=True)
-
-    def _load(self) -> None:
-        for key, value in self.store.scan(HEADER_PREFIX):
-            stored = parse_header_row(key, value)
-            try:
-                entry = self.headers.add(stored.header)
-            except KeyError:
-                raise StoreError(f"a header in the store has no parent: {REPAIR}") from None
-            entry.is_connected_once = stored.is_connected_once
-            entry.failed = stored.failed
-            if stored.sequence is not None:
-                self.headers.restore_sequence(entry, stored.sequence)
-            elif stored.has_body:
-                self.headers.link_body(entry)
-        tip = self.headers.get(self.store.get(TIP_KEY) or b"")
+        if not self.headers.genesis.has_body:
+            self._begin()
+        tip = self.headers.get(store.get(TIP_KEY) or b"")
         if tip is None or not tip.is_connected_once:
             raise StoreError(f"the tip is not among the connected blocks: {REPAIR}")
         self.active.set_tip(tip)
-        self.headers.choose_again()
+
+    def _begin(self) -> None:
+        """The genesis block is given; its coinbase is not a coin (Core: ConnectBlock)."""
+        genesis = self.headers.genesis
+        genesis.is_connected_once = True
+        self._note(self.headers.link_body(genesis))
+        rows = genesis_rows(self.params)
+        for indexer in self._indexers:
+            rows.update(indexer.rows_for_connect(genesis, self.params.genesis, ()))
+        self._write(rows, sync=True)
 
     # Asking.
 
@@ -149,17 +129,6 @@ class Chainstate:
         """What the block spent; None if it was never connected."""
         raw = self.store.get(undo_key(block_hash))
         return None if raw is None else parse_row(parse_undo, raw, "undo data")
-
-    def script_flags_next(self) -> ScriptFlag:
-        """The script rules that will bind the block after the tip."""
-        return script_flags_for(self.active.height + 1, b"", self.params)
-
-    def first_missing_bodies(self, limit: int) -> list[HeaderEntry]:
-        """What to download next: the lowest blocks towards the best header that we lack."""
-        best = self.headers.best_header
-        after_fork = range(self.active.fork_with(best).height + 1, best.height + 1)
-        missing = (entry for entry in map(best.ancestor, after_fork) if not entry.has_body)
-        return list(islice(missing, limit))
 
     # Taking in.
 
@@ -183,7 +152,7 @@ class Chainstate:
         check_block(block, self.params)
         entry = self._add_header(block.header, now)
         if entry.has_body:
-            return Acceptance(entry, False, NO_CHANGES)
+            return Acceptance(entry, False, ChainChanges((), (), {}))
         try:
             check_block_context(block, entry.ancestor(entry.height - 1), self.params)
         except Invalid as invalid:
@@ -204,7 +173,7 @@ class Chainstate:
         check_block(block, self.params, check_proof_of_work=False)
         check_header_context(block.header, self.tip, self.params, now)
         check_block_context(block, self.tip, self.params)
-        self._new_move().connect(HeaderEntry(block.header, self.tip), block)
+        self._connect(HeaderEntry(block.header, self.tip), block, _Move(self.coins))
 
     def invalidate(self, block_hash: bytes) -> ChainChanges:
         """Treat a block and all that builds on it as invalid, by the operator's word.
@@ -251,30 +220,30 @@ class Chainstate:
         Writes once: the block that arrived, the headers that changed and, if we moved, coins, undo,
         index and tip. Core: ActivateBestChain.
         """
-        body = {} if arrived is None else {block_key(arrived.hash): arrived.serialize()}
+        rows: Rows = {} if arrived is None else {block_key(arrived.hash): arrived.serialize()}
         failures: dict[bytes, Invalid] = {}
         while (target := self.headers.best_candidate) is not self.tip:
             move = self._work_out(target, arrived, failures)
             if move is not None:
-                self._write({**body, **move.rows(target)}, sync=True)
-                self.coins.remember(move.overlay.changes())
+                coins = move.overlay.changes()
+                self._write({**rows, **move.rows, **coin_rows(coins), TIP_KEY: target.hash}, True)
+                self.coins.remember(coins)
                 self.active.set_tip(target)
                 return ChainChanges(tuple(move.disconnected), tuple(move.connected), failures)
-        self._write(body, sync=True)
+        self._write(rows, sync=True)
         return ChainChanges((), (), failures)
 
     def _work_out(
         self, target: HeaderEntry, arrived: Block | None, failures: dict[bytes, Invalid]
-    ) -> Move | None:
+    ) -> _Move | None:
         """The way to `target`; None if a block on it is invalid, which is then among `failures`."""
-        move = self._new_move()
+        move = _Move(self.coins)
         for height in range(self.active.height, self.active.fork_with(target).height, -1):
-            entry = self.active[height]
-            move.disconnect(entry, self._block_of(entry), self._undo_of(entry))
+            self._disconnect(self.active[height], move)
         for entry in self.active.path_to(target):
             here = arrived if arrived is not None and arrived.hash == entry.hash else None
             try:
-                move.connect(entry, here or self._block_of(entry))
+                self._connect(entry, here or self._block_of(entry), move)
             except Invalid as invalid:
                 failures[entry.hash] = invalid
                 self._note(self.headers.mark_failed(entry))
@@ -282,20 +251,35 @@ class Chainstate:
             self._note([entry])
         return move
 
-    def _new_move(self) -> Move:
-        return Move(self.coins, self.params, self._verifier, self._indexers, self._scripts_in_order)
+    def _disconnect(self, entry: HeaderEntry, move: _Move) -> None:
+        block, undo = self._block_of(entry), self.read_undo(entry.hash)
+        if undo is None:
+            raise StoreError(f"the undo data of {entry} is missing: {REPAIR}")
+        try:
+            disconnect_block(block, undo, move.overlay)
+        except ValueError:
+            raise StoreError(f"the undo data of {entry} is another block's: {REPAIR}") from None
+        for indexer in self._indexers:
+            move.rows.update(indexer.rows_for_disconnect(entry, block, undo))
+        move.disconnected.append((entry, block))
+
+    def _connect(self, entry: HeaderEntry, block: Block, move: _Move) -> None:
+        verifier = _already_verified if entry.is_connected_once else self._verifier
+        order = self._scripts_in_order
+        undo = connect_block(
+            block, entry, move.overlay, self.params, verifier, scripts_in_order=order
+        )
+        entry.is_connected_once = True
+        for indexer in self._indexers:
+            move.rows.update(indexer.rows_for_connect(entry, block, undo))
+        move.rows[undo_key(entry.hash)] = serialize_undo(undo)
+        move.connected.append((entry, block))
 
     def _block_of(self, entry: HeaderEntry) -> Block:
         block = self.read_block(entry.hash)
         if block is None:
             raise StoreError(f"the body of {entry} is missing: {REPAIR}")
         return block
-
-    def _undo_of(self, entry: HeaderEntry) -> BlockUndo:
-        undo = self.read_undo(entry.hash)
-        if undo is None:
-            raise StoreError(f"the undo data of {entry} is missing: {REPAIR}")
-        return undo
 
     # Writing.
 
@@ -308,3 +292,8 @@ class Chainstate:
         if batch:
             self.store.write(batch, sync)
         self._changed.clear()
+
+
+def _already_verified(checks: Sequence[ScriptCheck]) -> ScriptFailure | None:
+    """A block's scripts depend on nothing but the block and its ancestors: once is enough."""
+    return None

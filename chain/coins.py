@@ -9,16 +9,15 @@ also goes into the digest of the whole set.
 """
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
-from chain.encoding import Reader, write_compact_size
+from chain.encoding import Reader, var_bytes, write_compact_size
 from chain.hashes import sha256d
 from chain.transaction import OutPoint, Transaction, TxOut
 
-OP_RETURN = 0x6A
 MAX_SCRIPT_BYTES = 10_000  # Core: MAX_SCRIPT_SIZE; a longer script can never be satisfied
-_HEIGHT_AND_VALUE = struct.Struct("<Iq")
+_CODE_AND_VALUE = struct.Struct("<Iq")
 
 
 class Coin(NamedTuple):
@@ -30,15 +29,13 @@ class Coin(NamedTuple):
 
     def serialize(self) -> bytes:
         """height * 2 + is_coinbase (u32), value (i64), script (Core: TxOutSer, coinstats.cpp)."""
-        script = self.output.script_pubkey
         code = self.height << 1 | self.is_coinbase
-        head = _HEIGHT_AND_VALUE.pack(code, self.output.value)
-        return head + write_compact_size(len(script)) + script
+        return _CODE_AND_VALUE.pack(code, self.output.value) + var_bytes(self.output.script_pubkey)
 
     @classmethod
     def read(cls, reader: Reader) -> "Coin":
         """The next coin in `reader`. Raises DecodeError."""
-        code, value = _HEIGHT_AND_VALUE.unpack(reader.take(_HEIGHT_AND_VALUE.size))
+        code, value = _CODE_AND_VALUE.unpack(reader.take(_CODE_AND_VALUE.size))
         return cls(TxOut(value, reader.var_bytes()), code >> 1, bool(code & 1))
 
     @classmethod
@@ -87,9 +84,17 @@ class CoinsOverlay:
         """Put a coin in place, whatever was there."""
         self._changes[outpoint] = coin
 
-    def remove(self, outpoint: OutPoint) -> None:
-        """See to it that there is no coin at `outpoint`."""
-        self._changes[outpoint] = None
+    def add_outputs(self, tx: Transaction, height: int) -> None:
+        """Create the coins of a transaction in the block at `height` (Core: AddCoins)."""
+        txid, is_coinbase = tx.txid, tx.is_coinbase
+        for index, output in enumerate(tx.outputs):
+            if not is_unspendable(output.script_pubkey):
+                self._changes[OutPoint(txid, index)] = Coin(output, height, is_coinbase)
+
+    def remove_outputs(self, tx: Transaction) -> None:
+        """Undo `add_outputs`."""
+        for index in range(len(tx.outputs)):
+            self._changes[OutPoint(tx.txid, index)] = None
 
     def changes(self) -> Mapping[OutPoint, Coin | None]:
         """What differs from the source: the new coin, or None where there must be none."""
@@ -98,21 +103,7 @@ class CoinsOverlay:
 
 def is_unspendable(script_pubkey: bytes) -> bool:
     """True if nothing can satisfy the script, so that no coin is kept (Core: IsUnspendable)."""
-    return script_pubkey[:1] == b"\x6a" or len(script_pubkey) > MAX_SCRIPT_BYTES
-
-
-def add_outputs(overlay: CoinsOverlay, tx: Transaction, height: int) -> None:
-    """Create the coins of a transaction that is in the block at `height` (Core: AddCoins)."""
-    is_coinbase = tx.is_coinbase
-    for index, output in enumerate(tx.outputs):
-        if not is_unspendable(output.script_pubkey):
-            overlay.add(OutPoint(tx.txid, index), Coin(output, height, is_coinbase))
-
-
-def remove_outputs(overlay: CoinsOverlay, tx: Transaction) -> None:
-    """Undo `add_outputs`."""
-    for index in range(len(tx.outputs)):
-        overlay.remove(OutPoint(tx.txid, index))
+    return script_pubkey[:1] == b"\x6a" or len(script_pubkey) > MAX_SCRIPT_BYTES  # OP_RETURN
 
 
 # What a block spent: for each of its transactions but the coinbase, the coin of each input.
@@ -131,13 +122,10 @@ def serialize_undo(undo: BlockUndo) -> bytes:
 def parse_undo(raw: bytes) -> BlockUndo:
     """The inverse of `serialize_undo`. Raises DecodeError."""
     reader = Reader(raw)
-    undo = tuple(_read_spent(reader) for _ in range(reader.compact_size()))
+    counts = range(reader.compact_size())
+    undo = tuple(tuple(Coin.read(reader) for _ in range(reader.compact_size())) for _ in counts)
     reader.finish()
     return undo
-
-
-def _read_spent(reader: Reader) -> tuple[Coin, ...]:
-    return tuple(Coin.read(reader) for _ in range(reader.compact_size()))
 
 
 def coins_hash(coins: Iterable[tuple[OutPoint, Coin]]) -> bytes:
@@ -145,5 +133,4 @@ def coins_hash(coins: Iterable[tuple[OutPoint, Coin]]) -> bytes:
 
     Two nodes at the same tip have the same digest, whatever way they came there.
     """
-    parts: Sequence[bytes] = [outpoint.serialize() + coin.serialize() for outpoint, coin in coins]
-    return sha256d(b"".join(parts))
+    return sha256d(b"".join(outpoint.serialize() + coin.serialize() for outpoint, coin in coins))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from chain.block import Block
 from chain.block_rules import MAX_BLOCK_SIGOPS_COST, subsidy
-from chain.coins import BlockUndo, Coin, CoinsOverlay, add_outputs, remove_outputs
+from chain.coins import BlockUndo, Coin, CoinsOverlay
 from chain.encoding import display_hash
 from chain.errors import Invalid, Reason
 from chain.headers import HeaderEntry
@@ -18,7 +18,7 @@ from chain.params import Params
 from chain.script.check import ScriptCheck, Verifier, checks_of
 from chain.script.flags import ScriptFlag
 from chain.transaction import MAX_MONEY, OutPoint, Transaction
-from chain.tx_rules import check_inputs, check_sequence_locks, sigop_cost
+from chain.tx_rules import check_inputs, sequence_locks, sigop_cost
 
 # From here on a coinbase may begin with the height that some early coinbase began with by accident,
 # so that unique heights no longer make unique coinbases. Core: BIP34_IMPLIES_BIP30_LIMIT.
@@ -49,15 +49,19 @@ def connect_block(
     try:
         fees = 0
         sigops = sigop_cost(coinbase, (), flags)
-        add_outputs(overlay, coinbase, entry.height)
+        overlay.add_outputs(coinbase, entry.height)
         for tx in payments:
             fee, spent = check_inputs(tx, overlay.get, entry.height, params)
-            fees = _add_fee(fees, fee)
+            fees += fee
+            if fees > MAX_MONEY:
+                raise Invalid(Reason.BAD_TXNS_ACCUMULATED_FEE_OUTOFRANGE)
             _check_relative_locks(tx, spent, parent, params)
-            sigops = _add_sigops(sigops, sigop_cost(tx, spent, flags))
+            sigops += sigop_cost(tx, spent, flags)
+            if sigops > MAX_BLOCK_SIGOPS_COST:
+                raise Invalid(Reason.BAD_BLK_SIGOPS, f"cost {sigops}")
             checks += checks_of(tx, [coin.output for coin in spent], flags)
             undo.append(tuple(overlay.spend(tx_in.outpoint) for tx_in in tx.inputs))
-            add_outputs(overlay, tx, entry.height)
+            overlay.add_outputs(tx, entry.height)
         _check_reward(coinbase, fees + subsidy(entry.height, params))
     except Invalid:
         if scripts_in_order:
@@ -71,10 +75,10 @@ def disconnect_block(block: Block, undo: BlockUndo, overlay: CoinsOverlay) -> No
     """Take back what `connect_block` did, from the end. ValueError if `undo` is another's."""
     payments = block.transactions[1:]
     for tx, spent in zip(reversed(payments), reversed(undo), strict=True):
-        remove_outputs(overlay, tx)
+        overlay.remove_outputs(tx)
         for tx_in, coin in zip(tx.inputs, spent, strict=True):
             overlay.add(tx_in.outpoint, coin)
-    remove_outputs(overlay, block.transactions[0])
+    overlay.remove_outputs(block.transactions[0])
 
 
 def script_flags_for(height: int, block_hash: bytes, params: Params) -> ScriptFlag:
@@ -115,25 +119,15 @@ def _are_coinbases_unique(entry: HeaderEntry, params: Params) -> bool:
     return entry.ancestor(start).hash == params.coinbase_height_hash
 
 
-def _add_fee(fees: int, fee: int) -> int:
-    if fees + fee > MAX_MONEY:
-        raise Invalid(Reason.BAD_TXNS_ACCUMULATED_FEE_OUTOFRANGE)
-    return fees + fee
-
-
 def _check_relative_locks(
     tx: Transaction, spent: Sequence[Coin], parent: HeaderEntry, params: Params
 ) -> None:
-    height = parent.height + 1
-    if height >= params.relative_locktime_from:
-        heights = [coin.height for coin in spent]
-        check_sequence_locks(tx, heights, height, lambda at: parent.ancestor(at).median_time_past)
-
-
-def _add_sigops(sigops: int, cost: int) -> int:
-    if sigops + cost > MAX_BLOCK_SIGOPS_COST:
-        raise Invalid(Reason.BAD_BLK_SIGOPS, f"cost {sigops + cost}")
-    return sigops + cost
+    if parent.height + 1 < params.relative_locktime_from:
+        return
+    heights = [coin.height for coin in spent]
+    locks = sequence_locks(tx, heights, lambda height: parent.ancestor(height).median_time_past)
+    if locks[0] > parent.height or locks[1] >= parent.median_time_past:
+        raise Invalid(Reason.BAD_TXNS_NONFINAL, "inputs are younger than their relative locks")
 
 
 def _check_reward(coinbase: Transaction, limit: int) -> None:

@@ -8,10 +8,10 @@ Read beside it: Core's chain.h and chain.cpp, and FindMostWorkChain in validatio
 from collections.abc import Iterator, Sequence
 
 from chain.block import BlockHeader
+from chain.encoding import display_hash
 from chain.work import work_of
 
 MEDIAN_TIME_BLOCKS = 11  # Core: nMedianTimeSpan
-MAX_HEADERS = 2_000  # Core: MAX_HEADERS_RESULTS, the most headers in one message
 _LOCATOR_DENSE_HASHES = 10  # so many blocks in a row, then every 2nd, 4th, 8th, ... back to genesis
 
 
@@ -40,25 +40,19 @@ class HeaderEntry:
         self.height: int = 0 if parent is None else parent.height + 1
         self.chainwork: int = work_of(header.bits) + (0 if parent is None else parent.chainwork)
         self.children: list[HeaderEntry] = []
-        self.has_body = False
+        self.has_body = self.is_connected_once = self.failed = False
         self.sequence: int | None = None
-        self.is_connected_once = False
-        self.failed = False
         # A second way back, far enough that any ancestor is a few dozen steps away.
         self.skip = None if parent is None else parent.ancestor(self.height & (self.height - 1))
-        self.median_time_past: int = self._median_time_past()
-
-    def __repr__(self) -> str:
-        return f"HeaderEntry({self.height}, {self.hash[::-1].hex()})"
-
-    def _median_time_past(self) -> int:
         times: list[int] = []
         entry: HeaderEntry | None = self
         while entry is not None and len(times) < MEDIAN_TIME_BLOCKS:
             times.append(entry.header.time)
             entry = entry.parent
-        times.sort()
-        return times[len(times) // 2]
+        self.median_time_past: int = sorted(times)[len(times) // 2]
+
+    def __repr__(self) -> str:
+        return f"HeaderEntry({self.height}, {display_hash(self.hash)})"
 
     def ancestor(self, height: int) -> "HeaderEntry":
         """The ancestor at `height`, perhaps this entry itself. IndexError if there is none."""
@@ -160,14 +154,13 @@ class HeaderTree:
 
     def add(self, header: BlockHeader) -> HeaderEntry:
         """Hang a header whose parent is known into the tree (KeyError if it is not)."""
-        known = self._entries.get(header.hash)
-        if known is not None:
-            return known
+        if header.hash in self._entries:
+            return self._entries[header.hash]
         parent = self._entries[header.prev_hash]
         entry = HeaderEntry(header, parent)
         parent.children.append(entry)
         self._entries[entry.hash] = entry
-        if not entry.failed and entry.chainwork > self.best_header.chainwork:
+        if entry.chainwork > self.best_header.chainwork:
             self.best_header = entry
         return entry
 
@@ -228,15 +221,13 @@ class HeaderTree:
 
     def tips(self) -> list[HeaderEntry]:
         """The ends of all branches, highest first."""
-        tips = [entry for entry in self if not entry.children]
-        return sorted(tips, key=lambda entry: entry.height, reverse=True)
+        ends = (entry for entry in self if not entry.children)
+        return sorted(ends, key=lambda entry: entry.height, reverse=True)
 
 
 def _is_better(entry: HeaderEntry, than: HeaderEntry) -> bool:
     """More work; of equal work, the one whose bodies were complete first. Both have a sequence."""
-    if entry.chainwork != than.chainwork:
-        return entry.chainwork > than.chainwork
-    return (entry.sequence or 0) < (than.sequence or 0)
+    return (entry.chainwork, -(entry.sequence or 0)) > (than.chainwork, -(than.sequence or 0))
 
 
 def locator(entry: HeaderEntry) -> list[bytes]:
@@ -244,28 +235,21 @@ def locator(entry: HeaderEntry) -> list[bytes]:
 
     The peer answers from the first hash that it has on its own chain (Core: LocatorEntries).
     """
-    hashes: list[bytes] = []
-    step, height = 1, entry.height
+    heights, step, height = [], 1, entry.height
     while height > 0:
-        entry = entry.ancestor(height)
-        hashes.append(entry.hash)
-        if len(hashes) >= _LOCATOR_DENSE_HASHES:
-            step *= 2
+        heights.append(height)
+        step *= 1 if len(heights) < _LOCATOR_DENSE_HASHES else 2
         height -= step
-    return [*hashes, entry.ancestor(0).hash]
+    return [entry.ancestor(height).hash for height in (*heights, 0)]
 
 
 def after_locator(
-    tree: HeaderTree,
-    active: ActiveChain,
-    hashes: Sequence[bytes],
-    stop: bytes,
-    limit: int = MAX_HEADERS,
+    tree: HeaderTree, active: ActiveChain, hashes: Sequence[bytes], stop: bytes, limit: int = 2_000
 ) -> list[HeaderEntry]:
     """What follows, on the active chain, the first known hash of a locator.
 
-    Ends after `stop` or `limit` entries. A locator without hashes asks for `stop` alone; one that
-    we know nothing of is answered from genesis on (Core: NetMsgType::GETHEADERS).
+    Ends after `stop` or `limit` entries (Core: MAX_HEADERS_RESULTS). A locator without hashes asks
+    for `stop` alone; one that we know nothing of is answered from genesis on.
     """
     if not hashes:
         wanted = tree.get(stop)

@@ -19,12 +19,12 @@ Whoever keeps more in the same store says so beside its code (node/index: x, s, 
 import struct
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from chain.block import Block, BlockHeader
 from chain.coins import BlockUndo, Coin
 from chain.errors import DecodeError
-from chain.headers import HeaderEntry
+from chain.headers import HeaderEntry, HeaderTree
 from chain.params import Params
 from chain.transaction import OutPoint
 
@@ -34,15 +34,13 @@ TIP_KEY = b"t"
 HEADER_PREFIX = b"h"
 COIN_PREFIX = b"c"
 MAX_CACHED_COINS = 200_000  # about 100 MB of Python objects
+REPAIR = "delete the data directory and synchronise again"
 _HAS_BODY, _IS_CONNECTED_ONCE, _FAILED = 1, 2, 4
 _NO_SEQUENCE = 0xFFFF_FFFF_FFFF_FFFF
 _HEADER_ROW = struct.Struct("<80sBQ")
 
 Rows = Mapping[bytes, bytes | None]
 Value = TypeVar("Value")
-
-
-REPAIR = "delete the data directory and synchronise again"
 
 
 class StoreError(Exception):
@@ -110,8 +108,11 @@ class MemoryStore:
         self, prefix: bytes, start: bytes = b"", reverse: bool = False
     ) -> Iterator[tuple[bytes, bytes]]:
         """See Store.scan."""
-        keys = self._sorted_keys()
-        first = bisect_left(keys, prefix)
+        if self._keys is None:
+            self._keys = sorted(self._rows)
+            # The dict is kept in order too, so that sorting it again costs little.
+            self._rows = {key: self._rows[key] for key in self._keys}
+        keys, first = self._keys, bisect_left(self._keys, prefix)
         end = bisect_right(keys, prefix, key=lambda key: key[: len(prefix)])
         if reverse and start:
             end = min(end, bisect_right(keys, start))
@@ -122,13 +123,6 @@ class MemoryStore:
             value = self._rows.get(key)
             if value is not None:  # it may have gone since
                 yield key, value
-
-    def _sorted_keys(self) -> list[bytes]:
-        if self._keys is None:
-            self._keys = sorted(self._rows)
-            # The dict is kept in order too, so that sorting it again costs little.
-            self._rows = {key: self._rows[key] for key in self._keys}
-        return self._keys
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -152,10 +146,8 @@ class StoredCoins:
     def __iter__(self) -> Iterator[tuple[OutPoint, Coin]]:
         """All coins, in order of (txid, index)."""
         for key, value in self._store.scan(COIN_PREFIX):
-            yield (
-                OutPoint(key[1:33], int.from_bytes(key[33:], "big")),
-                parse_row(Coin.parse, value, "a coin"),
-            )
+            outpoint = OutPoint(key[1:33], int.from_bytes(key[33:], "big"))
+            yield outpoint, parse_row(Coin.parse, value, "a coin")
 
     def remember(self, changes: Mapping[OutPoint, Coin | None]) -> None:
         """Follow changes that have been written to the store."""
@@ -177,7 +169,7 @@ def parse_row(parse: Callable[[bytes], Value], raw: bytes, what: str) -> Value:
 
 
 def coin_key(outpoint: OutPoint) -> bytes:
-    """c, txid, index."""
+    """Where a coin stands."""
     return COIN_PREFIX + outpoint.txid + outpoint.index.to_bytes(4, "big")
 
 
@@ -190,12 +182,12 @@ def coin_rows(changes: Mapping[OutPoint, Coin | None]) -> dict[bytes, bytes | No
 
 
 def block_key(block_hash: bytes) -> bytes:
-    """b, hash."""
+    """Where a block stands."""
     return b"b" + block_hash
 
 
 def undo_key(block_hash: bytes) -> bytes:
-    """u, hash."""
+    """Where the undo of a block stands."""
     return b"u" + block_hash
 
 
@@ -209,51 +201,38 @@ def header_row(entry: HeaderEntry) -> tuple[bytes, bytes]:
     return key, _HEADER_ROW.pack(entry.header.serialize(), flags, sequence)
 
 
-class StoredHeader(NamedTuple):
-    """A row `h`, read back."""
-
-    header: BlockHeader
-    has_body: bool
-    is_connected_once: bool
-    failed: bool
-    sequence: int | None
-
-
-def parse_header_row(key: bytes, value: bytes) -> StoredHeader:
-    """The inverse of `header_row`. StoreError if the row is damaged."""
-    if len(value) != _HEADER_ROW.size:
-        raise StoreError(f"a header row has {len(value)} bytes instead of {_HEADER_ROW.size}")
-    raw, flags, sequence = _HEADER_ROW.unpack(value)
-    header = BlockHeader.parse(raw)
-    if header.hash != key[5:]:
-        raise StoreError("a header does not have the hash it is kept under")
-    return StoredHeader(
-        header,
-        bool(flags & _HAS_BODY),
-        bool(flags & _IS_CONNECTED_ONCE),
-        bool(flags & _FAILED),
-        None if sequence == _NO_SEQUENCE else sequence,
-    )
+def genesis_rows(params: Params) -> dict[bytes, bytes | None]:
+    """What a new store begins with, but for the header."""
+    genesis = params.genesis
+    return {
+        VERSION_KEY: SCHEMA.to_bytes(4, "little") + params.magic,
+        TIP_KEY: genesis.hash,
+        block_key(genesis.hash): genesis.serialize(),
+    }
 
 
-def version_row(params: Params) -> bytes:
-    """What stands at `v` in a store that this code may use for this network."""
-    return SCHEMA.to_bytes(4, "little") + params.magic
-
-
-def check_version(stored: bytes, params: Params) -> None:
-    """StoreError unless the store's `v` is ours, saying in which way it is not."""
-    expected = version_row(params)
-    if stored == expected:
-        return
-    if stored[:4] == expected[:4]:
-        magic = stored[4:].hex()
+def load_headers(store: Store, params: Params) -> HeaderTree:
+    """The tree that the rows `h` describe; in a new store genesis alone. Raises StoreError."""
+    version = store.get(VERSION_KEY) or genesis_rows(params)[VERSION_KEY]
+    if version != genesis_rows(params)[VERSION_KEY]:
         raise StoreError(
-            f"this data belongs to another network (magic {magic}), not to {params.name} "
-            f"({params.magic.hex()}): use another data directory"
+            f"this data has layout {int.from_bytes(version[:4], 'little')} and network magic "
+            f"{version[4:].hex()}, not {SCHEMA} and {params.magic.hex()} ({params.name}): "
+            "use another data directory"
         )
-    version = int.from_bytes(stored[:4], "little")
-    raise StoreError(
-        f"this data has layout {version}, this program uses layout {SCHEMA}: "
-        "use another data directory, or delete this one and synchronise again"
-    )
+    tree = HeaderTree(params.genesis.header)
+    for key, value in store.scan(HEADER_PREFIX):
+        try:
+            raw, flags, sequence = _HEADER_ROW.unpack(value)
+            tree.add(BlockHeader.parse(raw))
+            entry = tree[key[5:]]  # not there under this key if it is damaged
+        except (struct.error, KeyError):
+            raise StoreError(f"the headers in the store are damaged: {REPAIR}") from None
+        entry.is_connected_once = bool(flags & _IS_CONNECTED_ONCE)
+        entry.failed = bool(flags & _FAILED)
+        if sequence != _NO_SEQUENCE:
+            tree.restore_sequence(entry, sequence)
+        elif flags & _HAS_BODY:
+            tree.link_body(entry)
+    tree.choose_again()
+    return tree

@@ -78,10 +78,10 @@ def sequence_locks(
     coin_heights: Sequence[int],
     median_time_at: Callable[[int], int],
 ) -> tuple[int, int]:
-    """The last height and the last median time past at which `tx` is still locked (BIP 68).
+    """The last height, and the last median time past of a parent, at which `tx` is still locked.
 
     `coin_heights`: of the coin of each input. `median_time_at(h)`: median time past of the block
-    at height h. -1 where nothing is locked. Core: CalculateSequenceLocks.
+    at height h. -1 where nothing is locked (BIP 68). Core: CalculateSequenceLocks.
     """
     last_height = last_time = -1
     if tx.version < 2:
@@ -96,18 +96,6 @@ def sequence_locks(
         else:
             last_height = max(last_height, coin_height + units - 1)
     return last_height, last_time
-
-
-def check_sequence_locks(
-    tx: Transaction,
-    coin_heights: Sequence[int],
-    height: int,
-    median_time_at: Callable[[int], int],
-) -> None:
-    """Are the inputs old enough for a block at `height`? Raises Invalid (Core: SequenceLocks)."""
-    last_height, last_time = sequence_locks(tx, coin_heights, median_time_at)
-    if last_height >= height or last_time >= median_time_at(height - 1):
-        raise Invalid(Reason.BAD_TXNS_NONFINAL, "inputs are younger than their relative locks")
 
 
 def check_inputs(

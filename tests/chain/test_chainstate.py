@@ -92,10 +92,6 @@ def test_a_known_block_is_not_taken_in_again() -> None:
     assert no_changes(again.changes)
 
 
-def test_the_flags_of_the_next_block() -> None:
-    assert ChainBuilder().chainstate.script_flags_next() == 1 + 4 + 16 + 512 + 1024 + 2048 + 131072
-
-
 def test_a_classroom_chain_is_mined_with_real_work() -> None:
     chain = ChainBuilder(CLASSROOM)
     block = chain.mine()[0]
@@ -214,15 +210,11 @@ def test_bodies_may_come_in_any_order_after_their_headers() -> None:
     blocks = chain.branch(chain.tip, 4)
     entries = chain.chainstate.accept_headers([block.header for block in blocks], chain.now)
     assert chain.chainstate.headers.best_header is entries[3]
-    assert chain.chainstate.first_missing_bodies(10) == entries
-    assert chain.chainstate.first_missing_bodies(2) == entries[:2]
     for number in (2, 0, 3):
         assert chain.accept(blocks[number]).is_new
     assert chain.height == 1
-    assert chain.chainstate.first_missing_bodies(10) == [entries[1]]
     changes = chain.accept(blocks[1]).changes
     assert [block for _, block in changes.connected] == blocks[1:]
-    assert chain.chainstate.first_missing_bodies(10) == []
 
 
 def test_headers_before_an_invalid_one_are_kept() -> None:
@@ -574,7 +566,7 @@ def grown() -> ChainBuilder:
 
 
 def test_another_networks_store_is_refused(grown: ChainBuilder) -> None:
-    with pytest.raises(StoreError, match="another network"):
+    with pytest.raises(StoreError, match="not 1 and"):
         Chainstate(CLASSROOM, grown.store)
 
 
@@ -593,7 +585,7 @@ def entry_not_connected(chain: ChainBuilder) -> bytes:
 def test_a_store_with_a_hole_in_its_headers_is_refused(grown: ChainBuilder) -> None:
     key = next(key for key, _ in grown.store.scan(b"h") if key[1:5] == b"\0\0\0\2")
     grown.store.write({key: None})
-    with pytest.raises(StoreError, match="no parent"):
+    with pytest.raises(StoreError, match="headers in the store are damaged"):
         reopened(grown)
 
 
@@ -616,7 +608,7 @@ def test_missing_blocks_and_undo_are_noticed_when_needed(
     [
         (block_key, b"\x07", "a block in the store is damaged"),
         (undo_key, b"", "undo data in the store is damaged"),
-        (undo_key, b"\1\0", "is not that of its block"),
+        (undo_key, b"\1\0", "is another block's"),
     ],
 )
 def test_damaged_blocks_and_undo_are_noticed_when_needed(

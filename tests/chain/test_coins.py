@@ -9,11 +9,9 @@ from hypothesis import strategies as st
 from chain.coins import (
     Coin,
     CoinsOverlay,
-    add_outputs,
     coins_hash,
     is_unspendable,
     parse_undo,
-    remove_outputs,
     serialize_undo,
 )
 from chain.errors import DecodeError
@@ -69,8 +67,6 @@ def test_an_overlay_hides_its_source_and_leaves_it_alone() -> None:
     overlay.add(B, OTHER)
     assert overlay.get(B) == OTHER
     assert overlay.changes() == {A: None, B: OTHER}
-    overlay.remove(B)
-    assert overlay.get(B) is None
     assert source == {A: COIN}
 
 
@@ -86,15 +82,15 @@ def test_outputs_become_coins_but_for_those_that_nobody_can_spend() -> None:
     overlay = CoinsOverlay(Source())
     outputs = [TxOut(1, ANYONE), TxOut(2, b"\x6a\x01"), TxOut(3, bytes(10_001)), TxOut(4, b"")]
     tx = make_tx([tx_in(A)], outputs)
-    add_outputs(overlay, tx, 9)
+    overlay.add_outputs(tx, 9)
     assert overlay.changes() == {
         OutPoint(tx.txid, 0): Coin(outputs[0], 9, False),
         OutPoint(tx.txid, 3): Coin(outputs[3], 9, False),
     }
-    remove_outputs(overlay, tx)
+    overlay.remove_outputs(tx)
     assert set(overlay.changes().values()) == {None}
     coinbase = make_coinbase(1, [TxOut(1, ANYONE)])
-    add_outputs(overlay, coinbase, 1)
+    overlay.add_outputs(coinbase, 1)
     assert overlay.get(OutPoint(coinbase.txid, 0)) == Coin(TxOut(1, ANYONE), 1, True)
 
 

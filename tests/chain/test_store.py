@@ -1,7 +1,5 @@
 """The in-memory store against a naive one; the rows of a chain."""
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,13 +13,12 @@ from chain.store import (
     StoredCoins,
     StoreError,
     block_key,
-    check_version,
     coin_key,
     coin_rows,
+    genesis_rows,
     header_row,
-    parse_header_row,
+    load_headers,
     undo_key,
-    version_row,
 )
 from chain.transaction import OutPoint, TxOut
 from tests.builders import make_block, make_coinbase
@@ -108,46 +105,60 @@ def test_a_damaged_coin_is_noticed() -> None:
         list(StoredCoins(store))
 
 
-def entry() -> HeaderEntry:
+def tree_of_two() -> tuple[HeaderTree, HeaderEntry]:
     tree = HeaderTree(REGTEST.genesis.header)
-    return tree.add(make_block(tree.genesis, [make_coinbase(1, [])]).header)
+    tree.link_body(tree.genesis)
+    return tree, tree.add(make_block(tree.genesis, [make_coinbase(1, [])]).header)
 
 
-@pytest.mark.parametrize("has_body", [False, True])
+def stored(tree: HeaderTree) -> MemoryStore:
+    store = MemoryStore()
+    store.write(dict(map(header_row, tree)))
+    return store
+
+
 @pytest.mark.parametrize("is_connected_once", [False, True])
 @pytest.mark.parametrize("failed", [False, True])
-@pytest.mark.parametrize("sequence", [None, 0, 2**40])
-def test_a_header_row_is_read_back(
-    has_body: bool, is_connected_once: bool, failed: bool, sequence: int | None
-) -> None:
-    kept = entry()
-    kept.has_body, kept.is_connected_once = has_body, is_connected_once
-    kept.failed, kept.sequence = failed, sequence
+@pytest.mark.parametrize("has_body", [False, True])
+def test_header_rows_are_read_back(has_body: bool, is_connected_once: bool, failed: bool) -> None:
+    tree, kept = tree_of_two()
+    if has_body:
+        tree.restore_sequence(kept, 2**40)
+    kept.is_connected_once, kept.failed = is_connected_once, failed
     key, value = header_row(kept)
     assert key == b"h\0\0\0\1" + kept.hash
-    assert len(value) == 89
-    read = parse_header_row(key, value)
-    assert read == (kept.header, has_body, is_connected_once, failed, sequence)
+    assert (len(value), value[:80]) == (89, kept.header.serialize())
+    loaded = load_headers(stored(tree), REGTEST)
+    read = loaded[kept.hash]
+    assert (read.header, read.parent) == (kept.header, loaded.genesis)
+    assert (read.has_body, read.sequence) == (has_body, 2**40 if has_body else None)
+    assert (read.is_connected_once, read.failed) == (is_connected_once, failed)
+    assert loaded.best_candidate.height == (1 if has_body and not failed else 0)
+    assert loaded.best_header.height == (0 if failed else 1)
 
 
 def test_damaged_header_rows_are_noticed() -> None:
-    key, value = header_row(entry())
-    with pytest.raises(StoreError, match="88 bytes instead of 89"):
-        parse_header_row(key, value[:-1])
-    for position in range(80):
-        changed = bytearray(value)
-        changed[position] ^= 1
-        with pytest.raises(StoreError, match="does not have the hash"):
-            parse_header_row(key, bytes(changed))
+    tree, kept = tree_of_two()
+    key, value = header_row(kept)
+    damaged = [value[:-1], value + b"\0", b""]
+    damaged += [value[:at] + bytes([value[at] ^ 1]) + value[at + 1 :] for at in range(80)]
+    for row in damaged:
+        store = stored(tree)
+        store.write({key: row})
+        with pytest.raises(StoreError, match="headers in the store are damaged: delete"):
+            load_headers(store, REGTEST)
 
 
 def test_a_store_belongs_to_one_network_and_one_layout() -> None:
-    assert version_row(MAIN).hex() == "01000000" + "f9beb4d9"
-    check_version(version_row(REGTEST), REGTEST)
-    with pytest.raises(StoreError, match=r"another network \(magic f9beb4d9\), not to regtest"):
-        check_version(version_row(MAIN), REGTEST)
-    with pytest.raises(StoreError, match="another network"):
-        check_version(version_row(CLASSROOM), REGTEST)
-    damaged: Any = b"\2\0\0\0" + version_row(REGTEST)[4:]
-    with pytest.raises(StoreError, match="layout 2, this program uses layout 1"):
-        check_version(damaged, REGTEST)
+    assert genesis_rows(MAIN)[b"v"] == bytes.fromhex("01000000" + "f9beb4d9")
+    store = stored(tree_of_two()[0])
+    store.write(genesis_rows(REGTEST))
+    assert len(load_headers(store, REGTEST)) == 2
+    message = "layout 1 and network magic fabfb5da, not 1 and f9beb4d9 .main.: use another"
+    with pytest.raises(StoreError, match=message):
+        load_headers(store, MAIN)
+    with pytest.raises(StoreError, match="use another data directory"):
+        load_headers(store, CLASSROOM)
+    store.write({b"v": b"\2\0\0\0" + REGTEST.magic})
+    with pytest.raises(StoreError, match="layout 2 and network magic fabfb5da, not 1 and fabfb5da"):
+        load_headers(store, REGTEST)

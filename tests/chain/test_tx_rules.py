@@ -14,7 +14,6 @@ from chain.script.script import push
 from chain.transaction import OutPoint, Transaction, TxOut
 from chain.tx_rules import (
     check_inputs,
-    check_sequence_locks,
     check_transaction,
     is_final,
     legacy_sigops,
@@ -116,16 +115,6 @@ def test_relative_locks(sequences: list[int], version: int, expected: tuple[int,
 def test_a_coin_of_the_genesis_block_has_no_block_before_it() -> None:
     tx = make_tx([tx_in(HERE, b"", 1 << 22 | 1)], [])
     assert sequence_locks(tx, [0], median_time_at) == (-1, 1_000_000 + 511)
-
-
-def test_relative_locks_end_exactly() -> None:
-    tx = make_tx([tx_in(HERE, b"", 10)], [])
-    check_sequence_locks(tx, [50], 60, median_time_at)
-    assert refusal(check_sequence_locks, tx, [50], 59, median_time_at) is Reason.BAD_TXNS_NONFINAL
-    # 49 blocks of 600 s are there; three times 512 s are over after three more.
-    tx = make_tx([tx_in(HERE, b"", 3 | 1 << 22)], [])
-    check_sequence_locks(tx, [50], 53, median_time_at)
-    assert refusal(check_sequence_locks, tx, [50], 52, median_time_at) is Reason.BAD_TXNS_NONFINAL
 
 
 def coin(value: int, height: int = 0, is_coinbase: bool = False) -> Coin:
