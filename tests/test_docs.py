@@ -50,7 +50,7 @@ def run_in_terminal(command: str, home: Path, timeout_s: float = 60) -> str:
         os.execvpe("/bin/sh", ["/bin/sh", "-c", command], environment(home))
     shown = b""
     deadline = time.monotonic() + timeout_s
-    asked = 0
+    answered = 0
     while time.monotonic() < deadline:
         ready, _, _ = select.select([terminal], [], [], 0.2)
         if ready:
@@ -61,9 +61,8 @@ def run_in_terminal(command: str, home: Path, timeout_s: float = 60) -> str:
             if not chunk:
                 break
             shown += chunk
-        questions = len(re.findall(rb"(?:Password|Repeat for confirmation)\W*: ?$", shown, re.M))
-        if questions > asked and shown.rstrip(b" ").endswith(b":"):
-            asked = questions
+        if shown.endswith((b"Password: ", b"confirmation: ")) and len(shown) > answered:
+            answered = len(shown)
             os.write(terminal, PASSWORD.encode() + b"\n")
     os.close(terminal)
     _, status = os.waitpid(child, 0)
