@@ -28,8 +28,11 @@ def check_block(block: Block, params: Params, *, check_proof_of_work: bool = Tru
     """The rules that need nothing but the block. Raises Invalid (Core: CheckBlock)."""
     if check_proof_of_work:
         check_proof(block.header, params)
-    _check_merkle_root(block)
-    _check_length(block)
+    _check_agreement(block)
+    size = block.stripped_size  # no transaction is shorter than a byte: their number is bounded too
+    if not block.transactions or size * WITNESS_SCALE_FACTOR > MAX_BLOCK_WEIGHT:
+        count = len(block.transactions)
+        raise Invalid(Reason.BAD_BLK_LENGTH, f"{count} transactions, {size} bytes without witness")
     if not block.transactions[0].is_coinbase:
         raise Invalid(Reason.BAD_CB_MISSING)
     if any(tx.is_coinbase for tx in block.transactions[1:]):
@@ -47,19 +50,13 @@ def check_proof(header: BlockHeader, params: Params) -> None:
         raise Invalid(Reason.HIGH_HASH, "proof of work failed")
 
 
-def _check_merkle_root(block: Block) -> None:
+def _check_agreement(block: Block) -> None:
+    """The body is the one that the header names."""
     root, mutated = merkle_root([tx.txid for tx in block.transactions])
     if root != block.header.merkle_root:
         raise Invalid(Reason.BAD_TXNMRKLROOT)
     if mutated:
         raise Invalid(Reason.BAD_TXNS_DUPLICATE)
-
-
-def _check_length(block: Block) -> None:
-    size = block.stripped_size  # no transaction is shorter than a byte: their number is bounded too
-    if not block.transactions or size * WITNESS_SCALE_FACTOR > MAX_BLOCK_WEIGHT:
-        count = len(block.transactions)
-        raise Invalid(Reason.BAD_BLK_LENGTH, f"{count} transactions, {size} bytes without witness")
 
 
 def check_header_context(

@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 from chain.block import Block, BlockHeader
 from chain.block_rules import check_block, check_block_context, check_header_context, check_proof
-from chain.coins import BlockUndo, CoinsOverlay, parse_undo, serialize_undo
+from chain.coins import BlockUndo, CoinsOverlay, read_undo, serialize_undo
 from chain.connect import connect_block, disconnect_block
 from chain.errors import Invalid, Reason, ResultClass
 from chain.headers import ActiveChain, HeaderEntry
 from chain.params import Params
-from chain.script.check import ScriptCheck, ScriptFailure, Verifier, verify_serially
+from chain.script.check import Verifier, verify_serially
 from chain.store import (
     REPAIR,
     TIP_KEY,
@@ -123,12 +123,12 @@ class Chainstate:
     def read_block(self, block_hash: bytes) -> Block | None:
         """The block, or None if we have no body of that hash."""
         raw = self.read_block_bytes(block_hash)
-        return None if raw is None else parse_row(Block.parse, raw, "a block")
+        return None if raw is None else parse_row(Block.read, raw, "a block")
 
     def read_undo(self, block_hash: bytes) -> BlockUndo | None:
         """What the block spent; None if it was never connected."""
         raw = self.store.get(undo_key(block_hash))
-        return None if raw is None else parse_row(parse_undo, raw, "undo data")
+        return None if raw is None else parse_row(read_undo, raw, "undo data")
 
     # Taking in.
 
@@ -173,7 +173,7 @@ class Chainstate:
         check_block(block, self.params, check_proof_of_work=False)
         check_header_context(block.header, self.tip, self.params, now)
         check_block_context(block, self.tip, self.params)
-        self._connect(HeaderEntry(block.header, self.tip), block, _Move(self.coins))
+        self._apply(block, HeaderEntry(block.header, self.tip), CoinsOverlay(self.coins))
 
     def invalidate(self, block_hash: bytes) -> ChainChanges:
         """Treat a block and all that builds on it as invalid, by the operator's word.
@@ -263,12 +263,14 @@ class Chainstate:
             move.rows.update(indexer.rows_for_disconnect(entry, block, undo))
         move.disconnected.append((entry, block))
 
-    def _connect(self, entry: HeaderEntry, block: Block, move: _Move) -> None:
-        verifier = _already_verified if entry.is_connected_once else self._verifier
+    def _apply(self, block: Block, entry: HeaderEntry, overlay: CoinsOverlay) -> BlockUndo:
+        """A block's scripts depend on nothing but it and its ancestors: they are run only once."""
+        verifier = (lambda _: None) if entry.is_connected_once else self._verifier
         order = self._scripts_in_order
-        undo = connect_block(
-            block, entry, move.overlay, self.params, verifier, scripts_in_order=order
-        )
+        return connect_block(block, entry, overlay, self.params, verifier, scripts_in_order=order)
+
+    def _connect(self, entry: HeaderEntry, block: Block, move: _Move) -> None:
+        undo = self._apply(block, entry, move.overlay)
         entry.is_connected_once = True
         for indexer in self._indexers:
             move.rows.update(indexer.rows_for_connect(entry, block, undo))
@@ -292,8 +294,3 @@ class Chainstate:
         if batch:
             self.store.write(batch, sync)
         self._changed.clear()
-
-
-def _already_verified(checks: Sequence[ScriptCheck]) -> ScriptFailure | None:
-    """A block's scripts depend on nothing but the block and its ancestors: once is enough."""
-    return None

@@ -9,7 +9,7 @@ also goes into the digest of the whole set.
 """
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from chain.encoding import Reader, var_bytes, write_compact_size
@@ -38,21 +38,12 @@ class Coin(NamedTuple):
         code, value = _CODE_AND_VALUE.unpack(reader.take(_CODE_AND_VALUE.size))
         return cls(TxOut(value, reader.var_bytes()), code >> 1, bool(code & 1))
 
-    @classmethod
-    def parse(cls, raw: bytes) -> "Coin":
-        """The coin that is the whole of `raw`. Raises DecodeError."""
-        reader = Reader(raw)
-        coin = cls.read(reader)
-        reader.finish()
-        return coin
-
 
 class CoinSource(Protocol):
     """Anything that can be asked for a coin."""
 
     def get(self, outpoint: OutPoint) -> Coin | None:
         """The unspent coin at `outpoint`, or None if there is none (never was, or is spent)."""
-        ...
 
 
 class CoinsOverlay:
@@ -72,17 +63,15 @@ class CoinsOverlay:
         except KeyError:
             return self._source.get(outpoint)
 
-    def spend(self, outpoint: OutPoint) -> Coin:
-        """Remove a coin that is known to be there, and return it. AssertionError if it is not."""
-        coin = self.get(outpoint)
-        if coin is None:
-            raise AssertionError(f"spent a coin that is not there: {outpoint}")
-        self._changes[outpoint] = None
-        return coin
+    def spend_inputs(self, tx: Transaction) -> None:
+        """Remove the coins that a transaction spends. Whether they are there was asked before."""
+        for tx_in in tx.inputs:
+            self._changes[tx_in.outpoint] = None
 
-    def add(self, outpoint: OutPoint, coin: Coin) -> None:
-        """Put a coin in place, whatever was there."""
-        self._changes[outpoint] = coin
+    def restore_inputs(self, tx: Transaction, spent: Sequence[Coin]) -> None:
+        """Undo `spend_inputs`. ValueError if there is not one coin for each input."""
+        for tx_in, coin in zip(tx.inputs, spent, strict=True):
+            self._changes[tx_in.outpoint] = coin
 
     def add_outputs(self, tx: Transaction, height: int) -> None:
         """Create the coins of a transaction in the block at `height` (Core: AddCoins)."""
@@ -119,13 +108,10 @@ def serialize_undo(undo: BlockUndo) -> bytes:
     return b"".join(parts)
 
 
-def parse_undo(raw: bytes) -> BlockUndo:
+def read_undo(reader: Reader) -> BlockUndo:
     """The inverse of `serialize_undo`. Raises DecodeError."""
-    reader = Reader(raw)
     counts = range(reader.compact_size())
-    undo = tuple(tuple(Coin.read(reader) for _ in range(reader.compact_size())) for _ in counts)
-    reader.finish()
-    return undo
+    return tuple(tuple(Coin.read(reader) for _ in range(reader.compact_size())) for _ in counts)
 
 
 def coins_hash(coins: Iterable[tuple[OutPoint, Coin]]) -> bytes:

@@ -60,9 +60,14 @@ def connect_block(
             if sigops > MAX_BLOCK_SIGOPS_COST:
                 raise Invalid(Reason.BAD_BLK_SIGOPS, f"cost {sigops}")
             checks += checks_of(tx, [coin.output for coin in spent], flags)
-            undo.append(tuple(overlay.spend(tx_in.outpoint) for tx_in in tx.inputs))
+            undo.append(tuple(spent))
+            overlay.spend_inputs(tx)
             overlay.add_outputs(tx, entry.height)
-        _check_reward(coinbase, fees + subsidy(entry.height, params))
+        claimed = sum(output.value for output in coinbase.outputs)
+        limit = fees + subsidy(entry.height, params)
+        if claimed > limit:
+            detail = f"coinbase pays too much (actual={claimed} vs limit={limit})"
+            raise Invalid(Reason.BAD_CB_AMOUNT, detail)
     except Invalid:
         if scripts_in_order:
             _verify(checks, verifier)
@@ -76,8 +81,7 @@ def disconnect_block(block: Block, undo: BlockUndo, overlay: CoinsOverlay) -> No
     payments = block.transactions[1:]
     for tx, spent in zip(reversed(payments), reversed(undo), strict=True):
         overlay.remove_outputs(tx)
-        for tx_in, coin in zip(tx.inputs, spent, strict=True):
-            overlay.add(tx_in.outpoint, coin)
+        overlay.restore_inputs(tx, spent)
     overlay.remove_outputs(block.transactions[0])
 
 
@@ -128,12 +132,6 @@ def _check_relative_locks(
     locks = sequence_locks(tx, heights, lambda height: parent.ancestor(height).median_time_past)
     if locks[0] > parent.height or locks[1] >= parent.median_time_past:
         raise Invalid(Reason.BAD_TXNS_NONFINAL, "inputs are younger than their relative locks")
-
-
-def _check_reward(coinbase: Transaction, limit: int) -> None:
-    claimed = sum(output.value for output in coinbase.outputs)
-    if claimed > limit:
-        raise Invalid(Reason.BAD_CB_AMOUNT, f"coinbase pays {claimed}, limit is {limit}")
 
 
 def _verify(checks: Sequence[ScriptCheck], verifier: Verifier) -> None:

@@ -23,6 +23,7 @@ from typing import Protocol, TypeVar
 
 from chain.block import Block, BlockHeader
 from chain.coins import BlockUndo, Coin
+from chain.encoding import Reader
 from chain.errors import DecodeError
 from chain.headers import HeaderEntry, HeaderTree
 from chain.params import Params
@@ -52,11 +53,9 @@ class Store(Protocol):
 
     def get(self, key: bytes) -> bytes | None:
         """The value at `key`, or None."""
-        ...
 
     def write(self, batch: Rows, sync: bool = False) -> None:
         """All of `batch` or nothing; None deletes. With `sync` it then survives a power cut."""
-        ...
 
     def scan(
         self, prefix: bytes, start: bytes = b"", reverse: bool = False
@@ -65,11 +64,9 @@ class Store(Protocol):
 
         With `reverse` from the last one down, and `start`, if given, is the highest key wanted.
         """
-        ...
 
     def close(self) -> None:
         """Let go of it; nothing may be asked afterwards."""
-        ...
 
 
 class Indexer(Protocol):
@@ -77,11 +74,9 @@ class Indexer(Protocol):
 
     def rows_for_connect(self, entry: HeaderEntry, block: Block, undo: BlockUndo) -> Rows:
         """What to write when `block` joins the active chain."""
-        ...
 
     def rows_for_disconnect(self, entry: HeaderEntry, block: Block, undo: BlockUndo) -> Rows:
         """What to write when `block` leaves it."""
-        ...
 
 
 class MemoryStore:
@@ -141,13 +136,13 @@ class StoredCoins:
         if coin is not None:
             return coin
         raw = self._store.get(coin_key(outpoint))
-        return None if raw is None else parse_row(Coin.parse, raw, "a coin")
+        return None if raw is None else parse_row(Coin.read, raw, "a coin")
 
     def __iter__(self) -> Iterator[tuple[OutPoint, Coin]]:
         """All coins, in order of (txid, index)."""
         for key, value in self._store.scan(COIN_PREFIX):
             outpoint = OutPoint(key[1:33], int.from_bytes(key[33:], "big"))
-            yield outpoint, parse_row(Coin.parse, value, "a coin")
+            yield outpoint, parse_row(Coin.read, value, "a coin")
 
     def remember(self, changes: Mapping[OutPoint, Coin | None]) -> None:
         """Follow changes that have been written to the store."""
@@ -160,10 +155,13 @@ class StoredCoins:
                 self._cache[outpoint] = coin
 
 
-def parse_row(parse: Callable[[bytes], Value], raw: bytes, what: str) -> Value:
-    """`parse(raw)`, where a DecodeError can only mean that the store is damaged: StoreError."""
+def parse_row(read: Callable[[Reader], Value], raw: bytes, what: str) -> Value:
+    """What `read` makes of the whole of `raw`; it was ours, so that DecodeError is StoreError."""
+    reader = Reader(raw)
     try:
-        return parse(raw)
+        value = read(reader)
+        reader.finish()
+        return value
     except DecodeError as error:
         raise StoreError(f"{what} in the store is damaged ({error}): {REPAIR}") from None
 
@@ -201,11 +199,15 @@ def header_row(entry: HeaderEntry) -> tuple[bytes, bytes]:
     return key, _HEADER_ROW.pack(entry.header.serialize(), flags, sequence)
 
 
+def _version(params: Params) -> bytes:
+    return SCHEMA.to_bytes(4, "little") + params.magic
+
+
 def genesis_rows(params: Params) -> dict[bytes, bytes | None]:
     """What a new store begins with, but for the header."""
     genesis = params.genesis
     return {
-        VERSION_KEY: SCHEMA.to_bytes(4, "little") + params.magic,
+        VERSION_KEY: _version(params),
         TIP_KEY: genesis.hash,
         block_key(genesis.hash): genesis.serialize(),
     }
@@ -213,8 +215,8 @@ def genesis_rows(params: Params) -> dict[bytes, bytes | None]:
 
 def load_headers(store: Store, params: Params) -> HeaderTree:
     """The tree that the rows `h` describe; in a new store genesis alone. Raises StoreError."""
-    version = store.get(VERSION_KEY) or genesis_rows(params)[VERSION_KEY]
-    if version != genesis_rows(params)[VERSION_KEY]:
+    version = store.get(VERSION_KEY) or _version(params)
+    if version != _version(params):
         raise StoreError(
             f"this data has layout {int.from_bytes(version[:4], 'little')} and network magic "
             f"{version[4:].hex()}, not {SCHEMA} and {params.magic.hex()} ({params.name}): "

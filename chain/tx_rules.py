@@ -114,7 +114,15 @@ def check_inputs(
         if coin is None:
             raise Invalid(Reason.BAD_TXNS_INPUTS_MISSINGORSPENT, str(tx_in.outpoint))
         coins.append(coin)
-    value_in = _value_of_mature(coins, height, params)
+    value_in = 0
+    for coin in coins:
+        depth = height - coin.height
+        if coin.is_coinbase and depth < params.coinbase_maturity_blocks:
+            detail = f"tried to spend coinbase at depth {depth}"
+            raise Invalid(Reason.BAD_TXNS_PREMATURE_SPEND_OF_COINBASE, detail)
+        value_in += coin.output.value
+        if not (0 <= coin.output.value <= MAX_MONEY and value_in <= MAX_MONEY):
+            raise Invalid(Reason.BAD_TXNS_INPUTVALUES_OUTOFRANGE)
     value_out = sum(output.value for output in tx.outputs)
     if value_in < value_out:
         detail = f"value in ({value_in}) < value out ({value_out})"
@@ -123,19 +131,6 @@ def check_inputs(
     if fee > MAX_MONEY:
         raise Invalid(Reason.BAD_TXNS_FEE_OUTOFRANGE)
     return fee, coins
-
-
-def _value_of_mature(coins: Sequence[Coin], height: int, params: Params) -> int:
-    total = 0
-    for coin in coins:
-        depth = height - coin.height
-        if coin.is_coinbase and depth < params.coinbase_maturity_blocks:
-            detail = f"tried to spend coinbase at depth {depth}"
-            raise Invalid(Reason.BAD_TXNS_PREMATURE_SPEND_OF_COINBASE, detail)
-        total += coin.output.value
-        if not (0 <= coin.output.value <= MAX_MONEY and total <= MAX_MONEY):
-            raise Invalid(Reason.BAD_TXNS_INPUTVALUES_OUTOFRANGE)
-    return total
 
 
 def legacy_sigops(tx: Transaction) -> int:

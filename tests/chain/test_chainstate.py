@@ -164,7 +164,7 @@ def test_a_reorganisation_that_fails_ends_on_the_best_valid_chain() -> None:
     assert answers == ["inconclusive"] * 3
     accepted = chain.accept(b[2])
     assert {hash_: str(error) for hash_, error in accepted.changes.failures.items()} == {
-        b[2].hash: "bad-cb-amount, coinbase pays 5100000000, limit is 5000000000"
+        b[2].hash: "bad-cb-amount, coinbase pays too much (actual=5100000000 vs limit=5000000000)"
     }
     assert accepted.changes.connected == accepted.changes.disconnected == ()
     assert (chain.tip.hash, coins_hash(chain.chainstate.coins)) == (a[1].hash, before)
