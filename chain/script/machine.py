@@ -128,7 +128,8 @@ class Machine:
         return was_taken
 
 
-OPERATIONS: dict[int, Callable[[Machine], None]] = {}
+Operation = Callable[[Machine], object]  # whatever it returns is of no interest
+OPERATIONS: dict[int, Operation] = {}
 
 
 def evaluate(machine: Machine) -> None:
@@ -158,12 +159,8 @@ def _check_instruction(machine: Machine, opcode: int, data: bytes | None) -> Non
         machine.count_operations(1)
     if opcode in DISABLED_OPCODES:
         raise ScriptError("DISABLED_OPCODE")
-    if opcode == op.OP_CODESEPARATOR and machine.version is SigVersion.BASE:
-        _refuse_variable_code(machine)
-
-
-def _refuse_variable_code(machine: Machine) -> None:
-    if machine.flags & flag.CONST_SCRIPTCODE:
+    is_const = machine.version is SigVersion.BASE and machine.flags & flag.CONST_SCRIPTCODE
+    if is_const and opcode == op.OP_CODESEPARATOR:
         raise ScriptError("OP_CODESEPARATOR")
 
 

@@ -32,6 +32,8 @@ OP_CHECKSIGADD, OP_INVALIDOPCODE = 0xBA, 0xFF
 
 _NAMES = {number: name for name, number in list(globals().items()) if name.startswith("OP_")}
 _NAMES |= {opcode: f"OP_{opcode - OP_1 + 1}" for opcode in range(OP_1, OP_16 + 1)}
+_RUST_NAMES = {OP_1NEGATE: "OP_PUSHNUM_NEG1"}
+_RUST_NAMES |= {OP_CHECKLOCKTIMEVERIFY: "OP_CLTV", OP_CHECKSEQUENCEVERIFY: "OP_CSV"}
 _LENGTH_SIZES = {OP_PUSHDATA1: 1, OP_PUSHDATA2: 2, OP_PUSHDATA4: 4}
 
 Instruction = tuple[int, bytes | None, int]
@@ -82,11 +84,9 @@ def opcode_name(opcode: int) -> str:
 
 def _rust_name(opcode: int) -> str:
     """The name that rust-bitcoin prints; what has no name acts as OP_RETURN and is called so."""
-    if opcode == OP_1NEGATE or OP_1 <= opcode <= OP_16:
-        return "OP_PUSHNUM_" + _NAMES[opcode][3:].replace("1NEGATE", "NEG1")
-    if opcode in (OP_CHECKLOCKTIMEVERIFY, OP_CHECKSEQUENCEVERIFY):
-        return "OP_CLTV" if opcode == OP_CHECKLOCKTIMEVERIFY else "OP_CSV"
-    name = opcode_name(opcode)
+    if OP_1 <= opcode <= OP_16:
+        return f"OP_PUSHNUM_{opcode - OP_1 + 1}"
+    name = _RUST_NAMES.get(opcode, opcode_name(opcode))
     return f"OP_RETURN_{opcode}" if name == "OP_UNKNOWN" else name
 
 

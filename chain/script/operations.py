@@ -12,11 +12,9 @@ from chain.hashes import hash160, ripemd160, sha256, sha256d
 from chain.script import flags as flag
 from chain.script import opcodes as op
 from chain.script.errors import ScriptError
-from chain.script.machine import OPERATIONS, Machine
+from chain.script.machine import OPERATIONS, Machine, Operation
 from chain.script.numbers import FALSE, TRUE, encode_number, to_bool
 from chain.script.sighash import SigVersion
-
-Operation = Callable[[Machine], None]
 
 # As in the Bitcoin wiki: before -- after, the top of the stack last.
 STACK_EFFECTS = {
@@ -130,16 +128,6 @@ def _refuse_loose_condition(machine: Machine) -> None:
         raise ScriptError("MINIMALIF")
 
 
-def otherwise(machine: Machine) -> None:
-    """Turn the innermost branch round; a second ELSE turns it back."""
-    machine.enter_branch(not machine.leave_branch())
-
-
-def end_if(machine: Machine) -> None:
-    """Close the innermost branch."""
-    machine.leave_branch()
-
-
 def give_up(machine: Machine) -> None:
     """Fail: what follows RETURN is data."""
     raise ScriptError("OP_RETURN")
@@ -184,8 +172,8 @@ OPERATIONS |= {
     op.OP_NOP: nop,
     op.OP_IF: lambda machine: begin_if(machine, True),
     op.OP_NOTIF: lambda machine: begin_if(machine, False),
-    op.OP_ELSE: otherwise,
-    op.OP_ENDIF: end_if,
+    op.OP_ELSE: lambda machine: machine.enter_branch(not machine.leave_branch()),
+    op.OP_ENDIF: Machine.leave_branch,
     op.OP_VERIFY: verify("VERIFY"),
     op.OP_RETURN: give_up,
     op.OP_TOALTSTACK: lambda machine: machine.altstack.append(machine.pop()),

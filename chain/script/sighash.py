@@ -44,7 +44,8 @@ class PrecomputedSighash:
         self.spent_outputs = spent_outputs
         self.prevouts_hash = _hash_of([tx_in.outpoint.serialize() for tx_in in tx.inputs])
         self.sequences_hash = _hash_of([_u32(tx_in.sequence) for tx_in in tx.inputs])
-        self.outputs_hash = _hash_of([output.serialize() for output in tx.outputs])
+        self.outputs = b"".join([output.serialize() for output in tx.outputs])
+        self.outputs_hash = sha256(self.outputs)
         self._output_hashes: dict[int, bytes] = {}
 
     @cached_property
@@ -84,22 +85,22 @@ def legacy_sighash(
     kind = hash_type & 0x1F
     if kind == SIGHASH_SINGLE and input_index >= len(tx.outputs):
         return b"\x01" + bytes(31)  # an old accident: such a signature is good for anything
-    tx_in = tx.inputs[input_index]
+    known = precomputed or PrecomputedSighash(tx)
+    tx_in, input_count = tx.inputs[input_index], 1
     code = _without_codeseparators(script_code)
     inputs = tx_in.outpoint.serialize() + code + _u32(tx_in.sequence)
     if not hash_type & SIGHASH_ANYONECANPAY:
-        known = precomputed or PrecomputedSighash(tx)
         others = known.blank_inputs[kind in (SIGHASH_NONE, SIGHASH_SINGLE)]
-        start = _BLANK_INPUT_SIZE * input_index
+        start, input_count = _BLANK_INPUT_SIZE * input_index, len(tx.inputs)
         inputs = others[:start] + inputs + others[start + _BLANK_INPUT_SIZE :]
-    outputs = [output.serialize() for output in tx.outputs]
+    outputs, output_count = known.outputs, len(tx.outputs)
     if kind == SIGHASH_NONE:
-        outputs = []
+        outputs, output_count = b"", 0
     elif kind == SIGHASH_SINGLE:
-        outputs = [_BLANK_OUTPUT] * input_index + [outputs[input_index]]
-    input_count = 1 if hash_type & SIGHASH_ANYONECANPAY else len(tx.inputs)
+        outputs = _BLANK_OUTPUT * input_index + tx.outputs[input_index].serialize()
+        output_count = input_index + 1
     parts = [_u32(tx.version), write_compact_size(input_count), inputs]
-    parts += [write_compact_size(len(outputs)), *outputs, _u32(tx.locktime), _u32(hash_type)]
+    parts += [write_compact_size(output_count), outputs, _u32(tx.locktime), _u32(hash_type)]
     return sha256d(b"".join(parts))
 
 
