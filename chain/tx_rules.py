@@ -9,7 +9,13 @@ from collections.abc import Callable, Sequence
 from chain.coins import Coin
 from chain.errors import Invalid, Reason
 from chain.params import Params
-from chain.script.flags import ScriptFlag
+from chain.script.checker import (
+    LOCKTIME_THRESHOLD,
+    SEQUENCE_DISABLE_FLAG,
+    SEQUENCE_TYPE_FLAG,
+    SEQUENCE_VALUE_MASK,
+)
+from chain.script.flags import P2SH, WITNESS, ScriptFlag
 from chain.script.script import count_sigops, instructions, is_p2sh, is_push_only, witness_program
 from chain.transaction import (
     MAX_MONEY,
@@ -23,13 +29,7 @@ from chain.transaction import (
 MAX_BLOCK_WEIGHT = 4_000_000  # BIP 141; Core: MAX_BLOCK_WEIGHT
 MIN_COINBASE_SCRIPT_BYTES = 2
 MAX_COINBASE_SCRIPT_BYTES = 100
-LOCKTIME_THRESHOLD = (
-    500_000_000  # below: a height; from here on: unix seconds (Core: the same name)
-)
-SEQUENCE_LOCKTIME_DISABLED = 1 << 31  # BIP 68
-SEQUENCE_LOCKTIME_IS_TIME = 1 << 22  # BIP 68: the lock counts 512 seconds, not blocks
-SEQUENCE_LOCKTIME_MASK = 0xFFFF  # BIP 68
-SEQUENCE_LOCKTIME_SECONDS_SHIFT = 9  # BIP 68: one unit is 2 ** 9 = 512 seconds
+SEQUENCE_UNIT_S = 512  # BIP 68: what a relative lock that counts time counts
 
 
 def check_transaction(tx: Transaction) -> None:
@@ -40,18 +40,6 @@ def check_transaction(tx: Transaction) -> None:
         raise Invalid(Reason.BAD_TXNS_VOUT_EMPTY)
     if tx.stripped_size * WITNESS_SCALE_FACTOR > MAX_BLOCK_WEIGHT:
         raise Invalid(Reason.BAD_TXNS_OVERSIZE, f"{tx.stripped_size} bytes without witness")
-    _check_output_values(tx)
-    if len({tx_in.outpoint for tx_in in tx.inputs}) < len(tx.inputs):
-        raise Invalid(Reason.BAD_TXNS_INPUTS_DUPLICATE)
-    if tx.is_coinbase:
-        length = len(tx.inputs[0].script_sig)
-        if not MIN_COINBASE_SCRIPT_BYTES <= length <= MAX_COINBASE_SCRIPT_BYTES:
-            raise Invalid(Reason.BAD_CB_LENGTH, f"{length} bytes")
-    elif any(tx_in.outpoint.is_null for tx_in in tx.inputs):
-        raise Invalid(Reason.BAD_TXNS_PREVOUT_NULL)
-
-
-def _check_output_values(tx: Transaction) -> None:
     total = 0
     for output in tx.outputs:
         if output.value < 0:
@@ -61,6 +49,14 @@ def _check_output_values(tx: Transaction) -> None:
         total += output.value
         if total > MAX_MONEY:
             raise Invalid(Reason.BAD_TXNS_TXOUTTOTAL_TOOLARGE)
+    if len({tx_in.outpoint for tx_in in tx.inputs}) < len(tx.inputs):
+        raise Invalid(Reason.BAD_TXNS_INPUTS_DUPLICATE)
+    if tx.is_coinbase:
+        length = len(tx.inputs[0].script_sig)
+        if not MIN_COINBASE_SCRIPT_BYTES <= length <= MAX_COINBASE_SCRIPT_BYTES:
+            raise Invalid(Reason.BAD_CB_LENGTH, f"{length} bytes")
+    elif any(tx_in.outpoint.is_null for tx_in in tx.inputs):
+        raise Invalid(Reason.BAD_TXNS_PREVOUT_NULL)
 
 
 def is_final(tx: Transaction, height: int, time: int) -> bool:
@@ -74,9 +70,7 @@ def is_final(tx: Transaction, height: int, time: int) -> bool:
 
 
 def sequence_locks(
-    tx: Transaction,
-    coin_heights: Sequence[int],
-    median_time_at: Callable[[int], int],
+    tx: Transaction, coin_heights: Sequence[int], median_time_at: Callable[[int], int]
 ) -> tuple[int, int]:
     """The last height, and the last median time past of a parent, at which `tx` is still locked.
 
@@ -87,22 +81,19 @@ def sequence_locks(
     if tx.version < 2:
         return last_height, last_time
     for tx_in, coin_height in zip(tx.inputs, coin_heights, strict=True):
-        if tx_in.sequence & SEQUENCE_LOCKTIME_DISABLED:
+        if tx_in.sequence & SEQUENCE_DISABLE_FLAG:
             continue
-        units = tx_in.sequence & SEQUENCE_LOCKTIME_MASK
-        if tx_in.sequence & SEQUENCE_LOCKTIME_IS_TIME:
+        units = tx_in.sequence & SEQUENCE_VALUE_MASK
+        if tx_in.sequence & SEQUENCE_TYPE_FLAG:
             start = median_time_at(max(coin_height - 1, 0))
-            last_time = max(last_time, start + (units << SEQUENCE_LOCKTIME_SECONDS_SHIFT) - 1)
+            last_time = max(last_time, start + units * SEQUENCE_UNIT_S - 1)
         else:
             last_height = max(last_height, coin_height + units - 1)
     return last_height, last_time
 
 
 def check_inputs(
-    tx: Transaction,
-    get_coin: Callable[[OutPoint], Coin | None],
-    height: int,
-    params: Params,
+    tx: Transaction, get_coin: Callable[[OutPoint], Coin | None], height: int, params: Params
 ) -> tuple[int, list[Coin]]:
     """Money and maturity for a block at `height`. Returns the fee in satoshi and the coins spent.
 
@@ -145,15 +136,15 @@ def sigop_cost(tx: Transaction, spent: Sequence[Coin], flags: ScriptFlag) -> int
 
     `spent` holds the coin of each input, nothing for a coinbase. Core: GetTransactionSigOpCost.
     """
-    cost = legacy_sigops(tx) * WITNESS_SCALE_FACTOR
+    cost, bits = legacy_sigops(tx) * WITNESS_SCALE_FACTOR, int(flags)
     for tx_in, coin in zip(tx.inputs, spent, strict=False):
         script_pubkey = coin.output.script_pubkey
         program = witness_program(script_pubkey)
-        if ScriptFlag.P2SH in flags and is_p2sh(script_pubkey):
+        if bits & P2SH and is_p2sh(script_pubkey):
             redeem_script = _last_push(tx_in.script_sig)
             cost += count_sigops(redeem_script, True) * WITNESS_SCALE_FACTOR
             program = witness_program(redeem_script)
-        if program is not None and ScriptFlag.WITNESS in flags:
+        if program is not None and bits & WITNESS:
             cost += _witness_sigops(tx_in, *program)
     return cost
 

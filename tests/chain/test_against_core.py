@@ -13,9 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chain.block import Block
+from chain.chainstate import Chainstate
 from chain.coins import coins_hash
 from chain.errors import Invalid
 from chain.headers import HeaderEntry
+from chain.params import REGTEST
 from chain.store import MemoryStore
 from chain.transaction import TxOut
 from tests.builders import (
@@ -100,9 +102,8 @@ class Forest:
         coinbase = block.transactions[0]
         outputs = (*coinbase.outputs, TxOut(0, b""))
         other = type(coinbase)(coinbase.version, coinbase.inputs, outputs, coinbase.locktime)
-        assert self.deliver(Block(block.header, (other, *block.transactions[1:]))) in (
-            "bad-txnmrklroot",
-        )
+        mutated = Block(block.header, (other, *block.transactions[1:]))
+        assert self.deliver(mutated) == "bad-txnmrklroot"
 
     def check_coins(self) -> None:
         """As if no other branch had ever been."""
@@ -112,6 +113,16 @@ class Forest:
             block = self.chain.chainstate.read_block(active[height].hash)
             assert block is not None and submit(straight, block) is None
         assert coins_hash(straight.chainstate.coins) == coins_hash(self.chain.chainstate.coins)
+
+    def check_reopening(self) -> None:
+        """Nothing is known that is not in the store."""
+        ours, again = self.chain.chainstate, Chainstate(REGTEST, self.chain.store)
+        assert again.tip.hash == ours.tip.hash
+        for entry in ours.headers:
+            other = again.headers[entry.hash]
+            for name in ("height", "chainwork", "sequence", "has_body", "failed"):
+                assert getattr(other, name) == getattr(entry, name)
+            assert other.is_connected_once is entry.is_connected_once
 
 
 @settings(
@@ -139,3 +150,4 @@ def test_any_tree_in_any_order(tree: list[tuple[int, str]], data: st.DataObject)
         for block in forest.blocks:
             forest.deliver(block)
         forest.check_coins()
+        forest.check_reopening()

@@ -6,6 +6,8 @@ Scenarios draw the tree above them; a block's name says its branch and height.
 from collections.abc import Mapping
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chain.block import Block
 from chain.block_rules import subsidy
@@ -328,6 +330,39 @@ def test_genesis_and_the_unknown_cannot_be_invalidated() -> None:
     for act in (chainstate.invalidate, chainstate.reconsider):
         with pytest.raises(KeyError):
             act(bytes(32))
+
+
+def best_of(entries: list[HeaderEntry], failed: set[bytes]) -> HeaderEntry:
+    """The naive choice: most work, first complete, nothing failed on the way."""
+    good = [entry for entry in entries if entry.hash not in failed and entry.sequence is not None]
+    return max(good, key=lambda entry: (entry.chainwork, -(entry.sequence or 0)))
+
+
+@given(
+    st.lists(st.integers(0, 3), min_size=1, max_size=10),
+    st.lists(st.tuples(st.booleans(), st.integers(0, 20)), max_size=8),
+)
+def test_the_operators_word_in_any_order(tree: list[int], words: list[tuple[bool, int]]) -> None:
+    chain = ChainBuilder()
+    entries = [chain.tip]
+    for back in tree:
+        block = chain.block(parent=entries[max(len(entries) - 1 - back, 0)])
+        entries.append(chain.accept(block).entry)
+    failed: set[bytes] = set()
+    for is_invalid, pick in words:
+        chosen = entries[1 + pick % (len(entries) - 1)]
+        below = {entry.hash for entry in entries if chosen.is_ancestor_of(entry)}
+        above = {entry.hash for entry in entries if entry.is_ancestor_of(chosen)}
+        if is_invalid:
+            chain.chainstate.invalidate(chosen.hash)
+            failed |= below
+        else:
+            chain.chainstate.reconsider(chosen.hash)
+            failed -= below | above
+        assert {entry.hash for entry in entries if entry.failed} == failed
+        assert chain.tip is best_of(entries, failed)
+        assert len(list(chain.chainstate.coins)) == chain.height
+        assert state(reopened(chain)) == state(chain.chainstate)
 
 
 # Scripts are not run twice.
