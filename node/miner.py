@@ -184,6 +184,7 @@ class Solver:
                 self.is_done = True
                 self._tell()
         process.stdout.close()
+        process.wait()  # so that `begin` knows, once it is told
         if process is self._process:
             self.is_done = True
             self._tell()

@@ -21,6 +21,7 @@ import pytest
 from node import daemon
 from node.errors import StorageError
 from scripts.rpc_client import NodeUnreachable, RpcClient, RpcError
+from tests.node.test_runtime import FailingStore, new_runtime
 
 ADDRESS = "bcrt1qnjg0jd8228aq7egyzacy8cys3knf9xvr3v5hfj"
 READY_S = 20
@@ -63,8 +64,13 @@ def processes() -> Iterator[list[Process]]:
     started: list[Process] = []
     yield started
     for process in started:
-        process.popen.kill()
-        process.popen.communicate()
+        process.popen.terminate()
+        try:
+            process.popen.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.popen.kill()
+            process.popen.communicate()
+            raise
 
 
 def refused(datadir: Path, *options: str, network: str = "regtest") -> str:
@@ -198,7 +204,9 @@ def test_data_of_another_network_is_one_line(tmp_path: Path, processes: list[Pro
     processes.append(process)
     process.end()
     shutil.move(tmp_path / "regtest", tmp_path / "classroom")
-    assert "belongs to another network" in refused(tmp_path, network="classroom")
+    line = refused(tmp_path, network="classroom")
+    assert "fabfb5da" in line
+    assert "use another data directory" in line
 
 
 def test_a_data_directory_that_can_not_be_is_one_line(tmp_path: Path) -> None:
@@ -334,6 +342,57 @@ def test_a_cookie_that_can_not_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / ".cookie").mkdir()
     with pytest.raises(StorageError, match="can't be used"):
         daemon._write_cookie(tmp_path / ".cookie", "secret")
+
+
+def test_a_signal_while_it_starts_is_a_good_end(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path; from node import daemon\n"
+        "from node.config import NodeConfig; from node.events import NetAddress\n"
+        "from chain.params import REGTEST\n"
+        "daemon._runtime = lambda *_: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "sys.exit(daemon.run(NodeConfig(REGTEST, Path(sys.argv[1]), NetAddress('127.0.0.1', 0))))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False, timeout=20)
+    assert ran.returncode == 0
+
+
+def test_a_fault_in_the_clocks_thread_stops_the_node(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime = new_runtime()
+
+    def crash() -> None:
+        raise AssertionError("we are wrong")
+
+    monkeypatch.setattr(runtime, "tick_forever", crash)
+    daemon._live(runtime)
+    assert runtime.stopping.is_set()
+    assert runtime.failure == "a fault of this program; unused/regtest/debug.log tells more"
+    assert "we are wrong" in caplog.text
+
+
+def test_closing_waits_for_the_node_but_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(daemon, "STOP_S", 0.1)
+    runtime, store = new_runtime(), FailingStore()
+    busy = threading.Thread(target=runtime.lock.acquire)
+    busy.start()
+    busy.join()
+    daemon._close(runtime, store)
+    assert "in the middle of something long" in caplog.text
+
+
+def test_a_disk_that_fails_at_the_very_end_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FailingStore()
+    runtime = new_runtime(store=store)
+
+    def fail() -> None:
+        raise StorageError("the disk is full")
+
+    monkeypatch.setattr(runtime.node, "close", fail)
+    daemon._close(runtime, store)
+    assert runtime.failure == "the disk is full"
 
 
 def test_requests_that_make_no_sense_leave_it_well(
