@@ -117,7 +117,7 @@ def _size_on_disk(runtime: Runtime) -> int:
 def getchaintips(runtime: Runtime) -> list[Json]:
     """The ends of all branches, and how far each is known to be valid."""
     chainstate = runtime.node.chainstate
-    tips = dict.fromkeys([*chainstate.headers.tips(), chainstate.tip])
+    tips = {chainstate.tip, *chainstate.headers.tips()}
     return [
         {
             "height": tip.height,
@@ -125,7 +125,7 @@ def getchaintips(runtime: Runtime) -> list[Json]:
             "branchlen": tip.height - chainstate.active.fork_with(tip).height,
             "status": "active" if tip is chainstate.tip else _status(tip),
         }
-        for tip in tips
+        for tip in sorted(tips, key=lambda tip: tip.height, reverse=True)
     ]
 
 

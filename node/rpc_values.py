@@ -7,7 +7,7 @@ and only their text has a point. Read beside it: Core's rpc/protocol.h and core_
 
 import json
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import IntEnum
 from typing import NamedTuple, NewType
 
@@ -63,11 +63,12 @@ def parse_amount(value: object) -> Amount:
         raise RpcError(Code.TYPE, "Amount is not a number or string")
     try:
         satoshis = Decimal(value).scaleb(8)
-    except InvalidOperation:
+        is_possible, is_whole = 0 <= satoshis <= MAX_MONEY, satoshis % 1 == 0
+    except ArithmeticError:  # no number, or one beyond all measure
         raise RpcError(Code.TYPE, "Invalid amount") from None
-    if not 0 <= satoshis <= MAX_MONEY:
+    if not is_possible:
         raise RpcError(Code.TYPE, "Amount out of range")
-    if satoshis != int(satoshis):
+    if not is_whole:
         raise RpcError(Code.TYPE, "Invalid amount")
     return Amount(int(satoshis))
 

@@ -1,0 +1,222 @@
+"""The RPC's methods on transactions."""
+
+import pytest
+
+from chain.transaction import Transaction, TxOut
+from tests.builders import key, p2wpkh
+from tests.node.serving import RpcFailed, Served, shown
+
+HOME, THERE = p2wpkh(key(0)), p2wpkh(key(1))
+UNKNOWN = "ab" * 32
+COIN = 100_000_000
+NOT_FOUND = "Use gettransaction for wallet transactions."
+
+
+@pytest.fixture
+def served() -> Served:
+    return Served(blocks=5)
+
+
+def pay(served: Served, fee: int = 1_000) -> Transaction:
+    return served.chain.pay(served.chain.mature()[0], THERE, fee=fee)
+
+
+def refusal(served: Served, method: str, *params: object) -> tuple[int, str]:
+    with pytest.raises(RpcFailed) as caught:
+        served.rpc(method, *params)
+    code, text = caught.value.args
+    return code, text
+
+
+def test_a_waiting_transaction(served: Served) -> None:
+    tx = pay(served)
+    txid, raw = shown(tx.txid), tx.serialize().hex()
+    assert served.rpc("sendrawtransaction", raw) == txid
+    assert served.rpc("getrawtransaction", txid) == raw
+    assert served.rpc("getrawtransaction", txid, False) == raw
+    view = served.rpc("getrawtransaction", txid, 1)
+    witness = [item.hex() for item in tx.inputs[0].witness]
+    assert view == {
+        "txid": txid,
+        "hash": shown(tx.wtxid),
+        "version": 2,
+        "size": tx.size,
+        "vsize": tx.vsize,
+        "weight": tx.weight,
+        "locktime": 0,
+        "vin": [
+            {
+                "txid": shown(tx.inputs[0].outpoint.txid),
+                "vout": 0,
+                "scriptSig": {"asm": "", "hex": ""},
+                "txinwitness": witness,
+                "sequence": 0xFFFFFFFD,
+            }
+        ],
+        "vout": [
+            {
+                "value": 49.99999,
+                "n": 0,
+                "scriptPubKey": {
+                    "asm": f"0 {THERE[2:].hex()}",
+                    "hex": THERE.hex(),
+                    "type": "witness_v0_keyhash",
+                    "address": "bcrt1qcava4gh0d6jqcnh9n9zs2fq2v8u0kplxkxq3xl",
+                },
+            }
+        ],
+        "hex": raw,
+    }
+    assert served.rpc("getrawtransaction", txid, 2) == view
+
+
+def test_a_confirmed_transaction(served: Served) -> None:
+    tx = pay(served)
+    (block,) = served.chain.mine(txs=[tx])
+    txid, name = shown(tx.txid), shown(block.hash)
+    assert served.rpc("getrawtransaction", txid) == tx.serialize().hex()
+    view = served.rpc("getrawtransaction", txid, True)
+    assert "fee" not in view
+    time = block.header.time
+    assert (view["blockhash"], view["confirmations"]) == (name, 1)
+    assert (view["time"], view["blocktime"]) == (time, time)
+    assert "in_active_chain" not in view
+    full = served.rpc("getrawtransaction", txid, 2)
+    assert full["fee"] == 0.00001
+    assert full["vin"][0]["prevout"]["value"] == 50
+    assert served.rpc("getrawtransaction", txid, 1, name) == {**view, "in_active_chain": True}
+    served.chain.mine(2, parent=served.chain.tip.parent)
+    stale = served.rpc("getrawtransaction", txid, 1, name)
+    assert (stale["in_active_chain"], stale["confirmations"]) == (False, 0)
+
+
+def test_a_coinbase(served: Served) -> None:
+    name = served.rpc("getbestblockhash")
+    (txid,) = served.rpc("getblock", name)["tx"]
+    view = served.rpc("getrawtransaction", txid, 2)
+    assert list(view["vin"][0]) == ["coinbase", "txinwitness", "sequence"]
+    assert "fee" not in view
+    assert view["vout"][1]["scriptPubKey"]["type"] == "nulldata"
+    assert "address" not in view["vout"][1]["scriptPubKey"]
+
+
+def test_unknown_transactions(served: Served) -> None:
+    name = served.rpc("getbestblockhash")
+    answer = (-5, f"No such mempool or blockchain transaction. {NOT_FOUND}")
+    assert refusal(served, "getrawtransaction", UNKNOWN) == answer
+    answer = (-5, "Block hash not found")
+    assert refusal(served, "getrawtransaction", UNKNOWN, 1, UNKNOWN) == answer
+    answer = (-5, f"No such transaction found in the provided block. {NOT_FOUND}")
+    assert refusal(served, "getrawtransaction", UNKNOWN, 1, name) == answer
+
+
+def test_without_an_index() -> None:
+    served = Served(blocks=3, with_index=False)
+    name = served.rpc("getbestblockhash")
+    (txid,) = served.rpc("getblock", name)["tx"]
+    code, text = refusal(served, "getrawtransaction", txid)
+    assert (code, "keeps no index" in text) == (-5, True)
+    assert served.rpc("getrawtransaction", txid, 1, name)["txid"] == txid
+
+
+def test_handing_in(served: Served) -> None:
+    dear = pay(served, fee=COIN).serialize().hex()
+    what = "Fee exceeds maximum configured by user (e.g. -maxtxfee, maxfeerate)"
+    assert refusal(served, "sendrawtransaction", dear) == (-25, what)
+    assert refusal(served, "sendrawtransaction", dear, "0.2") == (-25, what)
+    assert served.rpc("sendrawtransaction", dear, 0)
+    source = served.chain.mature()[0]
+    outputs = [TxOut(5, b"\x6a"), TxOut(source.output.value - 2 * COIN, THERE)]
+    burning = served.chain.spend(source, outputs).serialize().hex()
+    what = "Unspendable output exceeds maximum configured by user (maxburnamount)"
+    assert refusal(served, "sendrawtransaction", burning, 0) == (-25, what)
+    assert served.rpc("sendrawtransaction", burning, 0, 0.00000005)
+    what = "TX decode failed. Make sure the tx has at least one input."
+    assert refusal(served, "sendrawtransaction", "00") == (-22, what)
+
+
+def test_asking_before_handing_in(served: Served) -> None:
+    tx = pay(served)
+    names = {"txid": shown(tx.txid), "wtxid": shown(tx.wtxid)}
+    raw = tx.serialize().hex()
+    fees = {
+        "base": 0.00001,
+        "effective-feerate": 1_000_000 // tx.vsize / COIN,
+        "effective-includes": [names["wtxid"]],
+    }
+    good = {**names, "allowed": True, "vsize": tx.vsize, "fees": fees}
+    assert served.rpc("testmempoolaccept", [raw]) == [good]
+    assert served.rpc("getrawmempool") == []
+    free = pay(served, fee=0).serialize().hex()
+    dear = pay(served, fee=COIN).serialize().hex()
+    missing = served.chain.pay(served.chain.output(tx), HOME, fee=9).serialize().hex()
+    found = served.rpc("testmempoolaccept", [free, dear, missing, raw])
+    assert [each["allowed"] for each in found] == [False, False, False, True]
+    reasons = [each.get("reject-reason") for each in found]
+    assert reasons == ["min relay fee not met", "max-fee-exceeded", "missing-inputs", None]
+    assert found[0]["reject-details"] == "min relay fee not met, 0 < 11"
+    assert found[2]["reject-details"] == "bad-txns-inputs-missingorspent"
+    assert served.rpc("testmempoolaccept", [dear], 0)[0]["allowed"] is True
+    served.wait(tx)
+    (again,) = served.rpc("testmempoolaccept", [raw])
+    assert (again["allowed"], again["reject-reason"]) == (False, "txn-already-in-mempool")
+    (broken,) = served.rpc("testmempoolaccept", [pay(served, fee=-1).serialize().hex()])
+    assert broken["reject-reason"] == "bad-txns-in-belowout"
+    what = "Array must contain between 1 and 25 transactions."
+    for wrong in ([], [raw] * 26):
+        assert refusal(served, "testmempoolaccept", wrong) == (-8, what)
+    assert refusal(served, "testmempoolaccept", ["zz"])[0] == -22
+
+
+def test_the_mempool(served: Served) -> None:
+    parent = pay(served)
+    child = served.chain.pay(served.chain.output(parent), HOME, fee=3_000, sequence=0xFFFFFFFF)
+    old, young = served.wait(parent, child)
+    assert served.rpc("getrawmempool") == [old, young]
+    entries = served.rpc("getrawmempool", True)
+    assert list(entries) == [old, young]
+    assert served.rpc("getmempoolentry", old) == entries[old]
+    assert entries[young] == {
+        "vsize": child.vsize,
+        "weight": child.weight,
+        "time": served.chain.now,
+        "height": 5,
+        "descendantcount": 1,
+        "descendantsize": child.vsize,
+        "ancestorcount": 2,
+        "ancestorsize": parent.vsize + child.vsize,
+        "wtxid": shown(child.wtxid),
+        "fees": {
+            "base": 0.00003,
+            "modified": 0.00003,
+            "ancestor": 0.00004,
+            "descendant": 0.00003,
+        },
+        "depends": [old],
+        "spentby": [],
+        "bip125-replaceable": True,  # because its parent says so
+        "unbroadcast": False,
+    }
+    assert (entries[old]["descendantcount"], entries[old]["spentby"]) == (2, [young])
+    assert refusal(served, "getmempoolentry", UNKNOWN) == (-5, "Transaction not in mempool")
+    info = served.rpc("getmempoolinfo")
+    usage = info.pop("usage")
+    assert usage > 0
+    assert info == {
+        "loaded": True,
+        "size": 2,
+        "bytes": parent.vsize + child.vsize,
+        "total_fee": 0.00004,
+        "maxmempool": 300_000_000,
+        "mempoolminfee": 0.000001,
+        "minrelaytxfee": 0.000001,
+        "incrementalrelayfee": 0.000001,
+        "unbroadcastcount": 0,
+        "fullrbf": True,
+    }
+
+
+def test_one_that_may_not_be_replaced_says_so(served: Served) -> None:
+    tx = served.chain.pay(served.chain.mature()[0], THERE, fee=1_000, sequence=0xFFFFFFFE)
+    (txid,) = served.wait(tx)
+    assert served.rpc("getmempoolentry", txid)["bip125-replaceable"] is False
