@@ -16,6 +16,7 @@ Reading order, which is also the import order: a file imports only files above i
     acceptance    may this transaction wait here? all rules in order
     mempool       transactions waiting for a block, while the chain and the clock move on
     template      the next block, assembled by feerate
+    clock         the time of day, and time that only goes forward
     addresses     peers' addresses known to this node
     peer          what is known about one connected peer
     handshake     a link from its opening to where peers can talk

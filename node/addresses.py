@@ -260,7 +260,7 @@ class AddressBook:
             known = self._rng.choice([*bucket.values()])
             if (
                 known.address not in addresses
-                and now - known.tried >= RETRY_S
+                and abs(now - known.tried) >= RETRY_S  # a clock may be set back
                 and not known.is_stale(now)
                 and group_of(known.address) not in groups
                 and not self.is_discouraged(known.address, now)

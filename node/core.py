@@ -27,6 +27,7 @@ from chain.store import Indexer, Store
 from chain.transaction import Transaction
 from node import template
 from node.addresses import AddressBook
+from node.clock import Clock
 from node.dialer import Dialer
 from node.download import Download
 from node.entry import MempoolEntry
@@ -123,22 +124,25 @@ class Node:
         """How many bytes wait to be sent on a link. Whoever carries out our effects may set it:
         we then send a slow reader its blocks no faster than it takes them."""
         self._rng = rng
+        self._clock = Clock()
         self._outbox = Outbox()
         self._handshake = Handshake(
             self.peers,
             self._outbox,
             rng,
+            self._clock,
             user_agent=self.options.user_agent,
             listen_address=self.options.listen_address,
         )
-        self._download = Download(self.chainstate, self.peers, self._outbox)
-        self._sync = Sync(self.chainstate, self.peers, self._outbox, self._download)
-        self._relay = Relay(self.mempool, self.peers, self._outbox)
+        self._download = Download(self.chainstate, self.peers, self._outbox, self._clock)
+        self._sync = Sync(self.chainstate, self.peers, self._outbox, self._download, self._clock)
+        self._relay = Relay(self.mempool, self.peers, self._outbox, self._clock)
         self._dialer = Dialer(
             self.addresses,
             self.peers,
             self._outbox,
             rng,
+            self._clock,
             allow_private=self.options.allow_private_peers,
             max_outbound=self.options.max_outbound,
             listen_address=self.options.listen_address,
@@ -151,23 +155,24 @@ class Node:
 
         Whatever a peer sends ends here: no exception but the store's own, or a bug of ours.
         """
+        self._clock.move(now)
         match event:
             case Received(link, command, payload):
-                self._received(link, command, payload, now)
+                self._received(link, command, payload)
             case LinkOpened(link, inbound, address):
-                self._link_opened(link, inbound, address, now)
+                self._link_opened(link, inbound, address)
             case LinkClosed(link):
                 if (peer := self.peers.get(link)) is not None:
                     peer.is_closing = True
-                    self._forget(peer, now)
+                    self._forget(peer)
             case Misframed(link, why):
                 if (peer := self.peers.get(link)) is not None:
                     self._outbox.punish(peer, why)
             case DialFailed(address):
-                self._dialer.failed(address, now)
+                self._dialer.failed(address)
             case Tick():
-                self._tick(now)
-        self._finish(now)
+                self._tick()
+        self._finish()
         return self._outbox.take()
 
     def take_effects(self) -> list[Effect]:
@@ -176,51 +181,58 @@ class Node:
 
     def wake_at(self) -> float | None:
         """When something is due: a Tick then, earlier than the usual one, speeds things up."""
-        return self._relay.wake_at()
+        due = self._relay.wake_at()
+        return None if due is None else self._clock.when(due)
 
     # From the operator and the API. Effects are left for take_effects.
 
     def connect_to(self, address: NetAddress, now: float) -> None:
         """Keep a link to this address, whatever it takes. ValueError if it is our own."""
-        self._dialer.connect_to(address, now)
+        self._clock.set(now)
+        self._dialer.connect_to(address)
 
     def submit_transaction(self, tx: Transaction, now: float) -> MempoolEntry:
         """Take in a transaction and announce it. Raises Rejected or Invalid.
 
         One that waits already is announced again: who submits it twice wants it heard.
         """
+        self._clock.set(now)
         waiting = self.mempool.get_by_wtxid(tx.wtxid)
         if waiting is not None:
             self._relay.announce(waiting, again=True)
         try:
-            return waiting or self.mempool.accept(tx, int(now))
+            return waiting or self.mempool.accept(tx, self._clock.unix)
         finally:
             self._relay.tell_changes()
-            self._finish(now)
+            self._finish()
 
     def submit_block(self, block: Block, now: float) -> Acceptance:
         """Take in a block from wherever. Raises Invalid; what fails to connect is in `.changes`."""
-        acceptance = self.chainstate.accept_block(block, int(now))
-        self._chain_changed(acceptance.changes, now)
+        self._clock.set(now)
+        acceptance = self.chainstate.accept_block(block, self._clock.unix)
+        self._chain_changed(acceptance.changes)
         return acceptance
 
     def invalidate(self, block_hash: bytes, now: float) -> ChainChanges:
         """Leave a block and all that builds on it. KeyError if unknown, ValueError for genesis."""
+        self._clock.set(now)
         changes = self.chainstate.invalidate(block_hash)
         self._sync.disown(block_hash)
-        self._chain_changed(changes, now)
+        self._chain_changed(changes)
         return changes
 
     def reconsider(self, block_hash: bytes, now: float) -> ChainChanges:
         """Judge a block and what belongs to it anew. KeyError if it is unknown."""
+        self._clock.set(now)
         changes = self.chainstate.reconsider(block_hash)
-        self._chain_changed(changes, now)
+        self._chain_changed(changes)
         return changes
 
     def assemble_block(self, script_pubkey: bytes, now: float, extra_nonce: int = 0) -> Block:
         """The next block as we would mine it, paying `script_pubkey`; only the work is missing."""
+        self._clock.set(now)
         return template.assemble(
-            self.chainstate, self.mempool, script_pubkey, int(now), extra_nonce
+            self.chainstate, self.mempool, script_pubkey, self._clock.unix, extra_nonce
         )
 
     def close(self) -> None:
@@ -229,64 +241,66 @@ class Node:
 
     # What follows from everything.
 
-    def _chain_changed(self, changes: ChainChanges, now: float) -> None:
+    def _chain_changed(self, changes: ChainChanges) -> None:
         for entry, block in changes.disconnected:
             self._outbox.effects.append(BlockDisconnected(entry, block))
             self._relay.block_disconnected(block)
         for entry, block in changes.connected:
             self._outbox.effects.append(BlockConnected(entry, block))
             self._relay.block_connected(block)
-        self.mempool.follow(changes, int(now))
+        self.mempool.follow(changes, self._clock.unix)
         self._relay.tell_changes(again=True)
         self._sync.after_change(changes)
-        self._finish(now)
+        self._finish()
 
-    def _finish(self, now: float) -> None:
+    def _finish(self) -> None:
         """Whatever has happened: settle what it left to be done."""
-        self._relay.consider_orphans(now)
+        self._relay.consider_orphans()
         for peer in self.peers.values():
             if peer.blocks_owed:
                 self._sync.serve(peer, self.backlog(peer.link))
         for peer in self._outbox.take_closed():
-            self._forget(peer, now)
-        self._download.assign(now)
-        self._relay.flush(now)
+            self._forget(peer)
+        self._download.assign()
+        self._relay.flush()
 
     # Links.
 
-    def _link_opened(
-        self, link: int, inbound: bool, address: NetAddress | None, now: float
-    ) -> None:
-        peer = Peer(link, inbound, address, now, self._rng.getrandbits(64))
+    def _link_opened(self, link: int, inbound: bool, address: NetAddress | None) -> None:
+        peer = Peer(link, inbound, address, self._clock.steady, self._rng.getrandbits(64))
         inbound_links = sum(each.inbound for each in self.peers.values())
         if inbound and inbound_links >= self.options.max_inbound:
             self._outbox.close(peer, "no room for another link")
-        elif inbound and address is not None and self.addresses.is_discouraged(address, now):
+        elif (
+            inbound
+            and address is not None
+            and self.addresses.is_discouraged(address, self._clock.unix)
+        ):
             self._outbox.close(peer, "this address has misbehaved")
         self.peers[link] = peer
         if not inbound:
             self._dialer.opened(peer)
-            self._handshake.send_version(peer, self.chainstate.active.height, now)
+            self._handshake.send_version(peer, self.chainstate.active.height)
 
-    def _forget(self, peer: Peer, now: float) -> None:
+    def _forget(self, peer: Peer) -> None:
         """The link is gone, or as good as gone."""
         self._download.forget(peer)
         self._relay.forget(peer)
         if self.peers.pop(peer.link, None) is not None:
-            self._dialer.lost(peer, now)
+            self._dialer.lost(peer)
 
-    def _tick(self, now: float) -> None:
+    def _tick(self) -> None:
         for peer in self.peers.values():
-            self._handshake.check_alive(peer, now)
-        self._download.tick(now)
-        self._relay.tick(now)
-        self._dialer.tick(now)
-        self.mempool.expire(int(now))
+            self._handshake.check_alive(peer)
+        self._download.tick()
+        self._relay.tick()
+        self._dialer.tick()
+        self.mempool.expire(self._clock.unix)
         self._relay.tell_changes()
 
     # Messages.
 
-    def _received(self, link: int, command: str, payload: bytes, now: float) -> None:
+    def _received(self, link: int, command: str, payload: bytes) -> None:
         peer = self.peers.get(link)
         if peer is None or peer.is_closing:
             return
@@ -296,56 +310,56 @@ class Node:
             self._outbox.punish(peer, f"malformed {command}: {error}")
             return
         if peer.stage is Stage.OPEN:
-            self._on_message(peer, message, now)
+            self._on_message(peer, message)
         else:
-            self._on_handshake(peer, message, now)
+            self._on_handshake(peer, message)
 
-    def _on_handshake(self, peer: Peer, message: Message, now: float) -> None:
+    def _on_handshake(self, peer: Peer, message: Message) -> None:
         itself = self._handshake.ourselves(message)
         if itself is not None:
             self._dialer.met_ourselves(itself.address)
             self._outbox.close(peer, "that is ourselves")
             return
-        self._handshake.on_message(peer, message, self.chainstate.active.height, now)
+        self._handshake.on_message(peer, message, self.chainstate.active.height)
         if peer.is_open:
-            self._dialer.greet(peer, now)
-            self._sync.greet(peer, now)
-            self._relay.greet(peer, now)
+            self._dialer.greet(peer)
+            self._sync.greet(peer)
+            self._relay.greet(peer)
 
-    def _on_message(self, peer: Peer, message: Message, now: float) -> None:
+    def _on_message(self, peer: Peer, message: Message) -> None:
         """The message of a peer whose handshake is done; unknown ones are ignored."""
         match message:
             case Inv(items):
                 blocks = [item.hash for item in items if item.kind in _BLOCK_KINDS]
                 if blocks:
-                    self._sync.on_block_inv(peer, blocks, now)
+                    self._sync.on_block_inv(peer, blocks)
                 self._relay.on_inv(peer, items)
             case Tx(transaction):
-                self._relay.on_tx(peer, transaction, now)
+                self._relay.on_tx(peer, transaction)
             case GetData(items):
                 self._on_get_data(peer, items)
             case Headers(headers):
-                self._sync.on_headers(peer, headers, now)
+                self._sync.on_headers(peer, headers)
             case BlockMessage(block):
-                changes = self._sync.on_block(peer, block, now)
+                changes = self._sync.on_block(peer, block)
                 if changes is not None:
-                    self._chain_changed(changes, now)
+                    self._chain_changed(changes)
             case GetHeaders():
                 self._sync.on_get_headers(peer, message)
             case NotFound(items):
                 self._download.not_found(peer, [item.hash for item in items])
                 self._relay.on_not_found(peer, items)
             case Addr(addresses) | AddrV2(addresses):
-                self._dialer.on_addresses(peer, addresses, now)
+                self._dialer.on_addresses(peer, addresses)
             case GetAddr():
-                self._dialer.on_get_addr(peer, now)
+                self._dialer.on_get_addr(peer)
             case SendHeaders():
                 peer.prefers_headers = True
             case FeeFilter(feerate):
                 peer.min_feerate = feerate
             case Pong(nonce):
                 if nonce == peer.ping_nonce:
-                    peer.ping_nonce, peer.ping_time_s = None, now - peer.pinged_at
+                    peer.ping_nonce, peer.ping_time_s = None, self._clock.steady - peer.pinged_at
             case Ping(nonce):
                 self._outbox.send(peer, Pong(nonce))
             case WtxidRelay() | SendAddrV2():

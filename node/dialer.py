@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from random import Random
 
 from node.addresses import AddressBook, group_of, is_public, is_usable
+from node.clock import Clock
 from node.events import Dial, NetAddress
 from node.messages import NODE_NETWORK, NODE_WITNESS, Addr, AddrV2, GetAddr, PeerAddress
 from node.peer import Outbox, Peer
@@ -51,6 +52,7 @@ class Dialer:
         peers: Mapping[int, Peer],
         outbox: Outbox,
         rng: Random,
+        clock: Clock,
         *,
         allow_private: bool,
         max_outbound: int,
@@ -60,6 +62,7 @@ class Dialer:
         self._peers = peers
         self._outbox = outbox
         self._rng = rng
+        self._clock = clock
         self._allow_private = allow_private
         self._max_outbound = max_outbound
         self._listen_address = listen_address
@@ -72,32 +75,33 @@ class Dialer:
 
     # Dialling.
 
-    def connect_to(self, address: NetAddress, now: float) -> None:
+    def connect_to(self, address: NetAddress) -> None:
         """Keep a link to this address. ValueError if that is ourselves, or one name too many."""
         if address == self._listen_address:
             raise ValueError("that is the address of this node")
         if len(self._named) >= MAX_MANUAL:
             raise ValueError(f"{MAX_MANUAL} peers are named already")
         self._named.setdefault(address, _Named()).due = 0
-        self.tick(now)
+        self.tick()
 
-    def tick(self, now: float) -> None:
+    def tick(self) -> None:
         """Time has passed: dial what is due."""
+        now = self._clock.steady
         for address, since in list(self._dialling.items()):
             if now - since > DIAL_TIMEOUT_S:
-                self.failed(address, now)
+                self.failed(address)
         linked = {address for peer in self._peers.values() for address in _whereabouts(peer)}
         for address, named in self._named.items():
             if named.due <= now and address not in linked and address not in self._dialling:
-                self._dial(address, now)
+                self._dial(address)
         if now >= self._next_draw:
             self._next_draw = now + DIAL_INTERVAL_S
-            self._draw(linked, now)
+            self._draw(linked)
         if now - self._saved_at >= SAVE_INTERVAL_S:
             self._saved_at = now
             self._book.save()
 
-    def _draw(self, linked: set[NetAddress], now: float) -> None:
+    def _draw(self, linked: set[NetAddress]) -> None:
         """Dial an address of the book if there is room for one."""
         ours = [peer for peer in self._peers.values() if not (peer.inbound or peer.is_manual)]
         if len(ours) + len(self._dialling) >= self._max_outbound:
@@ -105,13 +109,15 @@ class Dialer:
         groups = [group_of(peer.address) for peer in ours if peer.address]
         itself = [self._listen_address] if self._listen_address else []
         taken = [*linked, *self._dialling, *self._named, *self._ourselves, *itself]
-        address = self._book.choose(now, [*groups, *map(group_of, self._dialling)], taken)
+        address = self._book.choose(
+            self._clock.unix, [*groups, *map(group_of, self._dialling)], taken
+        )
         if address is not None:
-            self._dial(address, now)
+            self._dial(address)
 
-    def _dial(self, address: NetAddress, now: float) -> None:
-        self._dialling[address] = now
-        self._book.attempted(address, now)
+    def _dial(self, address: NetAddress) -> None:
+        self._dialling[address] = self._clock.steady
+        self._book.attempted(address, self._clock.unix)
         self._outbox.effects.append(Dial(address))
 
     def opened(self, peer: Peer) -> None:
@@ -121,28 +127,28 @@ class Dialer:
             peer.is_manual = peer.address in self._named
             peer.listens_at = peer.address
 
-    def failed(self, address: NetAddress, now: float) -> None:
+    def failed(self, address: NetAddress) -> None:
         """Nobody answered there."""
         self._dialling.pop(address, None)
         named = self._named.get(address)
         if named is not None:
-            named.due = now + named.pause_s * (0.5 + self._rng.random())
+            named.due = self._clock.steady + named.pause_s * (0.5 + self._rng.random())
             named.pause_s = min(2 * named.pause_s, LAST_RETRY_S)
 
-    def lost(self, peer: Peer, now: float) -> None:
+    def lost(self, peer: Peer) -> None:
         """A link is gone. One that misbehaved is not sought again soon."""
         address = peer.address
         if peer.misbehaved and not peer.is_manual:
             if peer.listens_at is not None:
-                self._book.discourage(peer.listens_at, now)
+                self._book.discourage(peer.listens_at, self._clock.unix)
             if address is not None and is_public(address.host):
-                self._book.discourage(address.host, now)
+                self._book.discourage(address.host, self._clock.unix)
         if address in self._named and not peer.inbound:
             if peer.misbehaved:
                 self._named[address].pause_s = LAST_RETRY_S
             elif peer.is_greeted:
                 self._named[address].pause_s = FIRST_RETRY_S
-            self.failed(address, now)
+            self.failed(address)
 
     def met_ourselves(self, address: NetAddress | None) -> None:
         """This address leads back to us: never again."""
@@ -152,15 +158,15 @@ class Dialer:
 
     # Gossip.
 
-    def greet(self, peer: Peer, now: float) -> None:
+    def greet(self, peer: Peer) -> None:
         """The handshake is done: say where we are, and ask whom it knows."""
-        ours = self._listen_address
+        ours, now = self._listen_address, self._clock.unix
         if ours is not None and is_usable(ours, self._allow_private):
             services = NODE_NETWORK | NODE_WITNESS
-            self._tell(peer, [PeerAddress.of(ours.host, ours.port, services, int(now))])
-        peer.tokens_at = now
+            self._tell(peer, [PeerAddress.of(ours.host, ours.port, services, now)])
+        peer.tokens_at = self._clock.steady
         if not peer.inbound and peer.address is not None and peer.version is not None:
-            self._book.add(peer.address, source=None, now=now, seen=int(now))
+            self._book.add(peer.address, source=None, now=now, seen=now)
             self._book.answered(peer.address, now, peer.version.services)
             peer.address_tokens += MAX_ADDRESSES
             self._outbox.send(peer, GetAddr())
@@ -169,7 +175,7 @@ class Dialer:
         kind = AddrV2 if peer.wants_new_addresses else Addr
         self._outbox.send(peer, kind(tuple(addresses)))
 
-    def on_get_addr(self, peer: Peer, now: float) -> None:
+    def on_get_addr(self, peer: Peer) -> None:
         """It asks whom we know. Answered once, and only to those who dialled us, so that nobody can
         read our book by asking often, or learn whom we talk to."""
         if not peer.inbound or peer.was_told_addresses:
@@ -177,13 +183,14 @@ class Dialer:
         peer.was_told_addresses = True
         told = [
             PeerAddress.of(*known.address, known.services, known.seen)
-            for known in self._book.share(MAX_ADDRESSES, now)
+            for known in self._book.share(MAX_ADDRESSES, self._clock.unix)
         ]
         if told:
             self._tell(peer, told)
 
-    def on_addresses(self, peer: Peer, addresses: tuple[PeerAddress, ...], now: float) -> None:
+    def on_addresses(self, peer: Peer, addresses: tuple[PeerAddress, ...]) -> None:
         """It tells of others, or of itself: keep what its allowance covers, and pass on news."""
+        now = self._clock.steady
         refill = (now - peer.tokens_at) * ADDRESSES_A_SECOND
         peer.address_tokens = min(peer.address_tokens + refill, MAX_ADDRESSES)
         peer.tokens_at = now
@@ -192,19 +199,21 @@ class Dialer:
             if peer.address_tokens < 1:
                 break
             peer.address_tokens -= 1
-            if told.host is not None and self._learn(
-                peer, told, NetAddress(told.host, told.port), now
-            ):
+            if told.host is not None and self._learn(peer, told, NetAddress(told.host, told.port)):
                 news.append(told)
         if len(addresses) <= MAX_FORWARDED and news:
             self._forward(peer, news)
 
-    def _learn(self, peer: Peer, told: PeerAddress, address: NetAddress, now: float) -> bool:
+    def _learn(self, peer: Peer, told: PeerAddress, address: NetAddress) -> bool:
         if peer.inbound and peer.listens_at is None and peer.address is not None:
             # Only what comes from the same host can be about itself.
             peer.listens_at = address if peer.address.host == address.host else None
         return self._book.add(
-            address, source=peer.address, now=now, seen=told.time, services=told.services
+            address,
+            source=peer.address,
+            now=self._clock.unix,
+            seen=told.time,
+            services=told.services,
         )
 
     def _forward(self, source: Peer, news: list[PeerAddress]) -> None:

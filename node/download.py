@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from chain.chainstate import Chainstate
 from chain.headers import HeaderEntry
+from node.clock import Clock
 from node.messages import MSG_WITNESS_BLOCK, GetData, InventoryItem
 from node.peer import Outbox, Peer
 
@@ -31,7 +32,10 @@ SLOW_S = 600
 class Download:
     """Who has been asked for what. `Peer.blocks_asked` is the same, seen from the peer."""
 
-    def __init__(self, chain: Chainstate, peers: Mapping[int, Peer], outbox: Outbox) -> None:
+    def __init__(
+        self, chain: Chainstate, peers: Mapping[int, Peer], outbox: Outbox, clock: Clock
+    ) -> None:
+        self._clock = clock
         self._chain = chain
         self._peers = peers
         self._outbox = outbox
@@ -43,11 +47,12 @@ class Download:
         """Something has changed: `assign` may find work."""
         self._is_stale = True
 
-    def assign(self, now: float) -> None:
+    def assign(self) -> None:
         """Ask for the next blocks, if anything has changed since the last time."""
         if not self._is_stale:
             return
         self._is_stale = False
+        now = self._clock.steady
         ready = [peer for peer in self._peers.values() if peer.is_open]
         # Whoever kept us waiting comes last; those we chose come before those who chose us.
         for peer in sorted(ready, key=lambda each: (each.is_slow_until > now, each.inbound)):
@@ -77,13 +82,13 @@ class Download:
                     break
         return wanted
 
-    def arrived(self, peer: Peer, block_hash: bytes, now: float) -> bool:
+    def arrived(self, peer: Peer, block_hash: bytes) -> bool:
         """It sent a body. True if we had asked anybody for it."""
         if peer.blocks_asked.pop(block_hash, None) is None:
             return block_hash in self._asked
         if self._asked.get(block_hash) == peer.link:
             del self._asked[block_hash]
-        peer.last_block_at, peer.is_slow_until = now, 0
+        peer.last_block_at, peer.is_slow_until = self._clock.steady, 0
         for still_owed in peer.blocks_asked:  # it was only slow: expect the rest of it again
             self._asked.setdefault(still_owed, peer.link)
         self.look_again()
@@ -108,8 +113,9 @@ class Download:
             peer.blocks_asked.clear()
             peer.best_known = None  # until it announces something again
 
-    def tick(self, now: float) -> None:
+    def tick(self) -> None:
         """Time has passed: look for those who keep us waiting."""
+        now = self._clock.steady
         for peer in self._peers.values():
             if not peer.blocks_asked:
                 continue

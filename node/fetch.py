@@ -11,6 +11,7 @@ ask at once, where Core gives peers of its own choice a head start of two second
 
 from collections.abc import Mapping
 
+from node.clock import Clock
 from node.messages import MSG_TX, MSG_WITNESS_TX, GetData, InventoryItem
 from node.peer import Outbox, Peer
 
@@ -25,7 +26,8 @@ TIMEOUT_S = 2
 class Fetch:
     """Who has offered what, and who has been asked."""
 
-    def __init__(self, peers: Mapping[int, Peer], outbox: Outbox) -> None:
+    def __init__(self, peers: Mapping[int, Peer], outbox: Outbox, clock: Clock) -> None:
+        self._clock = clock
         self._peers = peers
         self._outbox = outbox
         self._offers: dict[bytes, dict[int, None]] = {}
@@ -48,24 +50,24 @@ class Fetch:
             peer.waiting[tx_hash] = None
             self._is_stale = True
 
-    def ask(self, now: float) -> None:
+    def ask(self) -> None:
         """Ask for what nobody is asked for yet."""
         if not self._is_stale:
             return
         self._is_stale = False
         ready = [peer for peer in self._peers.values() if peer.is_open and peer.waiting]
         for peer in sorted(ready, key=lambda each: (each.withheld, each.inbound)):
-            items = self._next_items(peer, now)
+            items = self._next_items(peer)
             if items:
                 self._outbox.send(peer, GetData(tuple(items)))
 
-    def _next_items(self, peer: Peer, now: float) -> list[InventoryItem]:
+    def _next_items(self, peer: Peer) -> list[InventoryItem]:
         items = []
         while peer.waiting and peer.transactions_asked < MAX_ASKED:
             tx_hash = next(iter(peer.waiting))
             del peer.waiting[tx_hash]
             if tx_hash not in self._asked:
-                self._asked[tx_hash] = (peer.link, now)
+                self._asked[tx_hash] = (peer.link, self._clock.steady)
                 peer.transactions_asked += 1
                 kind = peer.offered[tx_hash]
                 items.append(InventoryItem(MSG_WITNESS_TX if kind == MSG_TX else kind, tx_hash))
@@ -99,11 +101,11 @@ class Fetch:
             self._peers[link].transactions_asked -= 1
             self._is_stale = True
 
-    def tick(self, now: float) -> None:
+    def tick(self) -> None:
         """Time has passed: give up on those who do not answer."""
         while self._asked:
             tx_hash, (link, asked_at) = next(iter(self._asked.items()))
-            if now - asked_at <= TIMEOUT_S:
+            if self._clock.steady - asked_at <= TIMEOUT_S:
                 break
             self._peers[link].withheld += 1
             self.refused(self._peers[link], tx_hash)

@@ -8,6 +8,7 @@ PushNodeVersion, VERSION and VERACK in ProcessMessage, MaybeSendPing.
 from collections.abc import Mapping
 from random import Random
 
+from node.clock import Clock
 from node.events import NetAddress
 from node.messages import (
     NODE_NETWORK,
@@ -44,6 +45,7 @@ class Handshake:
         peers: Mapping[int, Peer],
         outbox: Outbox,
         rng: Random,
+        clock: Clock,
         *,
         user_agent: str,
         listen_address: NetAddress | None,
@@ -51,16 +53,17 @@ class Handshake:
         self._peers = peers
         self._outbox = outbox
         self._rng = rng
+        self._clock = clock
         self._user_agent = user_agent
         self._sender = PeerAddress.of(*listen_address, SERVICES) if listen_address else NOWHERE
 
-    def send_version(self, peer: Peer, height: int, now: float) -> None:
+    def send_version(self, peer: Peer, height: int) -> None:
         """Say who we are; `height` is that of our tip."""
         receiver = PeerAddress.of(*peer.address) if peer.address else NOWHERE
         version = Version(
             version=PROTOCOL_VERSION,
             services=SERVICES,
-            time=int(now),
+            time=self._clock.unix,
             receiver=receiver,
             sender=self._sender,
             nonce=peer.nonce,
@@ -70,11 +73,11 @@ class Handshake:
         )
         self._outbox.send(peer, version)
 
-    def on_message(self, peer: Peer, message: Message, height: int, now: float) -> None:
+    def on_message(self, peer: Peer, message: Message, height: int) -> None:
         """A message before the link is open; what comes out of turn is ignored."""
         match message:
             case Version() if peer.stage is Stage.VERSION_AWAITED:
-                self._on_version(peer, message, height, now)
+                self._on_version(peer, message, height)
             case _ if peer.stage is Stage.VERSION_AWAITED:
                 pass
             case WtxidRelay():
@@ -84,7 +87,7 @@ class Handshake:
             case Verack():
                 peer.stage, peer.is_greeted = Stage.OPEN, True
 
-    def _on_version(self, peer: Peer, version: Version, height: int, now: float) -> None:
+    def _on_version(self, peer: Peer, version: Version, height: int) -> None:
         if version.version < OLDEST_VERSION:
             self._outbox.close(peer, f"speaks the old protocol {version.version}")
         elif not peer.inbound and SERVICES & ~version.services:
@@ -92,7 +95,7 @@ class Handshake:
         else:
             peer.version, peer.stage = version, Stage.VERACK_AWAITED
             if peer.inbound:
-                self.send_version(peer, height, now)
+                self.send_version(peer, height)
             for reply in (WtxidRelay(), SendAddrV2(), Verack()):
                 self._outbox.send(peer, reply)
 
@@ -103,8 +106,9 @@ class Handshake:
         dialled = (peer for peer in self._peers.values() if not peer.inbound)
         return next((peer for peer in dialled if peer.nonce == message.nonce), None)
 
-    def check_alive(self, peer: Peer, now: float) -> None:
+    def check_alive(self, peer: Peer) -> None:
         """Time has passed: ping it, or give it up."""
+        now = self._clock.steady
         if peer.stage is not Stage.OPEN:
             if now - peer.opened_at > HANDSHAKE_TIMEOUT_S:
                 self._outbox.close(peer, "no handshake")

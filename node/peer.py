@@ -69,7 +69,7 @@ class Stage(Enum):
 
 @dataclass(slots=True, eq=False)
 class Peer:
-    """One link and who is at its other end. Times are seconds of the node's clock."""
+    """One link and who is at its other end. Times are seconds of the steady clock."""
 
     link: int
     inbound: bool

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from chain.block import Block
 from chain.errors import Invalid
 from chain.transaction import Transaction
+from node.clock import Clock
 from node.entry import MempoolEntry, fee_at
 from node.errors import PolicyClass, Rejected
 from node.events import TransactionAccepted
@@ -46,11 +47,14 @@ SERVE_BYTES = 8_000_000
 class Relay:
     """What is known about transactions that do not wait in the mempool (yet, or any more)."""
 
-    def __init__(self, mempool: Mempool, peers: Mapping[int, Peer], outbox: Outbox) -> None:
+    def __init__(
+        self, mempool: Mempool, peers: Mapping[int, Peer], outbox: Outbox, clock: Clock
+    ) -> None:
+        self._clock = clock
         self._mempool = mempool
         self._peers = peers
         self._outbox = outbox
-        self._fetch = Fetch(peers, outbox)
+        self._fetch = Fetch(peers, outbox, clock)
         self._orphans = Orphans()
         self._ready: dict[bytes, None] = {}
         """Orphans, by wtxid, that have got a parent."""
@@ -59,12 +63,12 @@ class Relay:
 
     # Links.
 
-    def greet(self, peer: Peer, now: float) -> None:
+    def greet(self, peer: Peer) -> None:
         """The handshake is done: tell a new peer what waits here, and what we accept.
 
         A node that was away gets its payments back this way.
         """
-        self._tell_feerate(peer, now)
+        self._tell_feerate(peer)
         for entry in self._mempool:
             self._queue(peer, entry)
 
@@ -73,9 +77,9 @@ class Relay:
         self._fetch.forget(peer)
         self._orphans.forget(peer.link)
 
-    def _tell_feerate(self, peer: Peer, now: float) -> None:
-        feerate = self._mempool.min_feerate(int(now))
-        peer.feerate_told_at = now
+    def _tell_feerate(self, peer: Peer) -> None:
+        feerate = self._mempool.min_feerate(self._clock.unix)
+        peer.feerate_told_at = self._clock.steady
         if feerate != peer.feerate_told:
             peer.feerate_told = feerate
             self._outbox.send(peer, FeeFilter(feerate))
@@ -103,18 +107,18 @@ class Relay:
             or self._mempool.get_by_wtxid(tx_hash) is not None
         )
 
-    def on_tx(self, peer: Peer, tx: Transaction, now: float) -> None:
+    def on_tx(self, peer: Peer, tx: Transaction) -> None:
         """A transaction came."""
         for tx_hash in (tx.txid, tx.wtxid):
             self._fetch.arrived(tx_hash)
         peer.known.add(tx.wtxid if peer.wtxid_relay else tx.txid)
         if not self._has(tx.wtxid):
-            self._consider(peer, tx, now)
+            self._consider(peer, tx)
 
-    def _consider(self, peer: Peer | None, tx: Transaction, now: float) -> None:
+    def _consider(self, peer: Peer | None, tx: Transaction) -> None:
         """Let the mempool judge it. `peer` gave it to us; None if it has gone since."""
         try:
-            self._mempool.accept(tx, int(now))
+            self._mempool.accept(tx, self._clock.unix)
         except (Rejected, Invalid) as refusal:
             self._refused(peer, tx, refusal)
         self.tell_changes()
@@ -151,13 +155,13 @@ class Relay:
             if not self._has(tx_in.outpoint.txid):
                 self._fetch.offered(peer, MSG_TX, tx_in.outpoint.txid)
 
-    def consider_orphans(self, now: float) -> None:
+    def consider_orphans(self) -> None:
         """Look again at some orphans that have got a parent."""
         for wtxid in list(self._ready)[:ORPHANS_AT_ONCE]:
             del self._ready[wtxid]
             tx = self._orphans.get(wtxid)
             if tx is not None:
-                self._consider(self._peers.get(self._orphans.link_of(wtxid)), tx, now)
+                self._consider(self._peers.get(self._orphans.link_of(wtxid)), tx)
 
     def on_not_found(self, peer: Peer, items: Sequence[InventoryItem]) -> None:
         """It does not have what we asked it for."""
@@ -199,14 +203,14 @@ class Relay:
             if len(peer.to_announce) > MAX_TO_ANNOUNCE:
                 del peer.to_announce[next(iter(peer.to_announce))]
 
-    def flush(self, now: float) -> None:
+    def flush(self) -> None:
         """Send announcements that are due, and ask for what peers have announced."""
         for peer in self._peers.values():
-            if peer.to_announce and now >= peer.announce_at:
-                self._announce_batch(peer, now)
-        self._fetch.ask(now)
+            if peer.to_announce and self._clock.steady >= peer.announce_at:
+                self._announce_batch(peer)
+        self._fetch.ask()
 
-    def _announce_batch(self, peer: Peer, now: float) -> None:
+    def _announce_batch(self, peer: Peer) -> None:
         items = []
         for txid in list(peer.to_announce)[:MAX_BATCH]:
             del peer.to_announce[txid]
@@ -218,13 +222,13 @@ class Relay:
                 peer.known.add(tx_hash)
                 items.append(InventoryItem(MSG_WTX if peer.wtxid_relay else MSG_TX, tx_hash))
         if items:
-            peer.announce_at = now + ANNOUNCE_INTERVAL_S
+            peer.announce_at = self._clock.steady + ANNOUNCE_INTERVAL_S
             self._outbox.send(peer, Inv(tuple(items)))
 
     def wake_at(self) -> float | None:
-        """When announcements are due; None if none wait."""
+        """When announcements are due, on the steady clock; None if none wait."""
         due = [peer.announce_at for peer in self._peers.values() if peer.to_announce]
-        return 0 if self._ready else min(due, default=None)
+        return self._clock.steady if self._ready else min(due, default=None)
 
     def on_get_transactions(self, peer: Peer, items: Sequence[InventoryItem], backlog: int) -> None:
         """It wants transactions; `backlog`: bytes that wait on its link already."""
@@ -241,12 +245,12 @@ class Relay:
         if missing:
             self._outbox.send(peer, NotFound(tuple(missing)))
 
-    def tick(self, now: float) -> None:
+    def tick(self) -> None:
         """Time has passed."""
-        self._fetch.tick(now)
+        self._fetch.tick()
         for peer in self._peers.values():
-            if peer.is_open and now - peer.feerate_told_at >= FEERATE_INTERVAL_S:
-                self._tell_feerate(peer, now)
+            if peer.is_open and self._clock.steady - peer.feerate_told_at >= FEERATE_INTERVAL_S:
+                self._tell_feerate(peer)
 
 
 def _hash_for(peer: Peer, tx: Transaction) -> bytes:

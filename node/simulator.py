@@ -44,6 +44,8 @@ from node.template import NONCES, grind
 START_S = 1_700_000_000
 """What the virtual clock shows at first, Unix seconds."""
 TICK_S = 1.0
+SHORTEST_WAIT_S = 0.001
+"""Before a node that wants to be woken is."""
 DIAL_TIMEOUT_S = 2.0
 """When a dial into nowhere is given up."""
 BYTES_A_SECOND = 2_000_000
@@ -268,9 +270,9 @@ class Simulation:
         self._trace.update(f"{self.now!r} {number} {event!r}\n".encode())
         self._carry_out(number, host.node.handle(event, self.now))
         due = host.node.wake_at() if host.node is not None else None
-        if due is not None and max(due, self.now) < host.wakes_at:
-            host.wakes_at = max(due, self.now)
-            self._schedule(host.wakes_at - self.now, lambda: self._wake(number))
+        if due is not None and (due := max(due, self.now + SHORTEST_WAIT_S)) < host.wakes_at:
+            host.wakes_at = due
+            self._schedule(due - self.now, lambda: self._wake(number))
 
     def _wake(self, number: int) -> None:
         self.hosts[number].wakes_at = math.inf

@@ -18,6 +18,7 @@ from chain.chainstate import ChainChanges, Chainstate
 from chain.errors import Invalid, ResultClass
 from chain.headers import HeaderEntry, after_locator, locator
 from chain.work import meets_target, work_of
+from node.clock import Clock
 from node.download import Download
 from node.messages import (
     MSG_BLOCK,
@@ -67,7 +68,7 @@ PUNISHED = frozenset(
 
 
 class Sync:
-    """The state of all downloads. Handlers take the time in seconds; the chain gets whole ones."""
+    """The state of all downloads."""
 
     def __init__(
         self,
@@ -75,9 +76,11 @@ class Sync:
         peers: Mapping[int, Peer],
         outbox: Outbox,
         download: Download,
+        clock: Clock,
     ) -> None:
         self._chain = chain
         self._download = download
+        self._clock = clock
         self._peers = peers
         self._outbox = outbox
         self._sources: dict[bytes, int] = {}
@@ -87,13 +90,13 @@ class Sync:
 
     # Headers.
 
-    def greet(self, peer: Peer, now: float) -> None:
+    def greet(self, peer: Peer) -> None:
         """The handshake is done: ask a new peer for what it has."""
         self._outbox.send(peer, SendHeaders())
-        self._ask_headers(peer, now)
+        self._ask_headers(peer)
 
     def _ask_headers(
-        self, peer: Peer, now: float, after: HeaderEntry | None = None, first: bytes = b""
+        self, peer: Peer, after: HeaderEntry | None = None, first: bytes = b""
     ) -> None:
         """Ask for what follows `after`; by default our best header's parent.
 
@@ -102,16 +105,16 @@ class Sync:
         best = self._chain.headers.best_header
         hashes = locator(after or best.parent or best)
         hashes = [first, *hashes] if first else hashes
-        peer.headers_asked_at = now
+        peer.headers_asked_at = self._clock.steady
         self._outbox.send(peer, GetHeaders(PROTOCOL_VERSION, tuple(hashes), bytes(32)))
 
-    def _ask_headers_once(self, peer: Peer, now: float) -> None:
+    def _ask_headers_once(self, peer: Peer) -> None:
         asked_at = peer.headers_asked_at
-        if asked_at is None or now - asked_at > HEADERS_TIMEOUT_S:
+        if asked_at is None or self._clock.steady - asked_at > HEADERS_TIMEOUT_S:
             peer.unknown_block = None
-            self._ask_headers(peer, now)
+            self._ask_headers(peer)
 
-    def on_block_inv(self, peer: Peer, hashes: Sequence[bytes], now: float) -> None:
+    def on_block_inv(self, peer: Peer, hashes: Sequence[bytes]) -> None:
         """It announced blocks by their hashes: ask for the headers of what we do not know."""
         for block_hash in hashes:
             entry = self._chain.headers.get(block_hash)
@@ -121,22 +124,22 @@ class Sync:
                 peer.learn_block(entry)
         self._download.look_again()
         if peer.unknown_block is not None:
-            self._ask_headers_once(peer, now)
+            self._ask_headers_once(peer)
 
-    def on_headers(self, peer: Peer, headers: tuple[BlockHeader, ...], now: float) -> None:
+    def on_headers(self, peer: Peer, headers: tuple[BlockHeader, ...]) -> None:
         """Headers came, asked for or as an announcement."""
         peer.headers_asked_at = None
         if any(child.prev_hash != parent.hash for parent, child in pairwise(headers)):
             self._outbox.punish(peer, "headers that do not follow each other")
         elif headers:
-            self._take_headers(peer, headers, now)
+            self._take_headers(peer, headers)
         if peer.unknown_block is not None:
             if self._chain.headers.get(peer.unknown_block) is not None:
                 peer.unknown_block = None
             else:
-                self._ask_headers_once(peer, now)
+                self._ask_headers_once(peer)
 
-    def _take_headers(self, peer: Peer, headers: tuple[BlockHeader, ...], now: float) -> None:
+    def _take_headers(self, peer: Peer, headers: tuple[BlockHeader, ...]) -> None:
         is_full = len(headers) == MAX_HEADERS
         waiting, peer.low_work = tuple(map(BlockHeader.parse, peer.low_work)), []
         if waiting and waiting[-1].hash == headers[0].prev_hash:
@@ -146,11 +149,11 @@ class Sync:
             if len(headers) > MAX_ANNOUNCED:
                 self._outbox.punish(peer, "headers without a parent")
             else:
-                self._ask_headers(peer, now)
+                self._ask_headers(peer)
         elif self._has_enough_work(parent, headers):
-            self._keep_headers(peer, headers, is_full, now)
+            self._keep_headers(peer, headers, is_full)
         elif is_full:
-            self._wait_for_work(peer, parent, headers, now)
+            self._wait_for_work(peer, parent, headers)
 
     def _has_enough_work(self, parent: HeaderEntry, headers: Sequence[BlockHeader]) -> bool:
         """Is the end of these headers worth a place in memory?"""
@@ -161,7 +164,7 @@ class Sync:
         return parent.chainwork + sum(work_of(header.bits) for header in headers) >= enough
 
     def _wait_for_work(
-        self, peer: Peer, parent: HeaderEntry, headers: tuple[BlockHeader, ...], now: float
+        self, peer: Peer, parent: HeaderEntry, headers: tuple[BlockHeader, ...]
     ) -> None:
         params = self._chain.params
         if not all(meets_target(each.hash, each.bits, params) for each in headers[-MAX_HEADERS:]):
@@ -170,15 +173,13 @@ class Sync:
             self._outbox.close(peer, "a long branch with little work")
         else:
             peer.low_work = [header.serialize() for header in headers]
-            self._ask_headers(peer, now, parent, headers[-1].hash)
+            self._ask_headers(peer, parent, headers[-1].hash)
 
-    def _keep_headers(
-        self, peer: Peer, headers: tuple[BlockHeader, ...], is_full: bool, now: float
-    ) -> None:
+    def _keep_headers(self, peer: Peer, headers: tuple[BlockHeader, ...], is_full: bool) -> None:
         tree = self._chain.headers
         best, size = tree.best_header, len(tree)
         try:
-            self._chain.accept_headers(headers, int(now))
+            self._chain.accept_headers(headers, self._clock.unix)
         except Invalid as invalid:
             self.judge(peer, invalid, headers)
             is_full = False
@@ -192,7 +193,7 @@ class Sync:
         self._download.look_again()
         if is_full and last is not None:
             is_behind = last.is_ancestor_of(tree.best_header)
-            self._ask_headers(peer, now, None if is_behind else last)
+            self._ask_headers(peer, None if is_behind else last)
 
     def on_get_headers(self, peer: Peer, message: GetHeaders) -> None:
         """It asks what follows on our chain."""
@@ -221,16 +222,16 @@ class Sync:
 
     # Bodies.
 
-    def on_block(self, peer: Peer, block: Block, now: float) -> ChainChanges | None:
+    def on_block(self, peer: Peer, block: Block) -> ChainChanges | None:
         """A body came. What it did to the active chain, or None."""
         block_hash = block.hash
-        was_asked = self._download.arrived(peer, block_hash, now)
+        was_asked = self._download.arrived(peer, block_hash)
         try:
-            entry = self._chain.accept_header(block.header, int(now))
+            entry = self._chain.accept_header(block.header, self._clock.unix)
             peer.learn_block(entry)
             if entry.has_body or not (was_asked or self._is_welcome(entry)):
                 return None
-            changes = self._chain.accept_block(block, int(now)).changes
+            changes = self._chain.accept_block(block, self._clock.unix).changes
         except Invalid as invalid:
             self.judge(peer, invalid, [block.header])
             return None

@@ -1,5 +1,6 @@
 """Whom to ask for a transaction, and what if it does not come."""
 
+from node.clock import Clock
 from node.events import NetAddress
 from node.fetch import Fetch
 from node.messages import MSG_TX, MSG_WITNESS_TX, MSG_WTX, GetData, InventoryItem
@@ -19,7 +20,8 @@ class Table:
         }
         for peer in self.peers.values():
             peer.stage = Stage.OPEN
-        self.fetch = Fetch(self.peers, self.outbox)
+        self.clock = Clock()
+        self.fetch = Fetch(self.peers, self.outbox, self.clock)
 
     def offer(self, link: int, *hashes: bytes, kind: int = MSG_WTX) -> None:
         for tx_hash in hashes:
@@ -27,8 +29,9 @@ class Table:
 
     def asked(self, now: float) -> list[tuple[int, list[InventoryItem]]]:
         """Who is asked for what at this time."""
-        self.fetch.tick(now)
-        self.fetch.ask(now)
+        self.clock.steady = now
+        self.fetch.tick()
+        self.fetch.ask()
         found = []
         for effect in self.outbox.take():
             message = effect.message  # type: ignore[union-attr]
