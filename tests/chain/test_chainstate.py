@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chain import curve
 from chain.block import Block
 from chain.block_rules import subsidy
 from chain.chainstate import Chainstate
@@ -17,8 +18,23 @@ from chain.errors import Invalid, Reason
 from chain.headers import HeaderEntry
 from chain.params import CLASSROOM, MAIN, REGTEST
 from chain.script.check import ScriptCheck, ScriptFailure
+from chain.script.script import push_number
 from chain.store import MemoryStore, Store, StoreError, block_key, undo_key
-from tests.builders import ANYONE, ChainBuilder, make_block, no_changes, solve, submit
+from chain.transaction import TxIn, TxOut
+from tests.builders import (
+    ANYONE,
+    COIN,
+    NULL,
+    ChainBuilder,
+    Key,
+    committing,
+    make_block,
+    make_tx,
+    no_changes,
+    p2pk,
+    solve,
+    submit,
+)
 
 
 def entry_of(chain: ChainBuilder, block: Block) -> HeaderEntry:
@@ -655,3 +671,43 @@ def test_damaged_blocks_and_undo_are_noticed_when_needed(
     grown.store.write({make_key(grown.tip.hash): value})
     with pytest.raises(StoreError, match=message):
         reopened(grown).invalidate(grown.tip.hash)
+
+
+# Core's own test chain.
+
+
+@pytest.mark.parametrize(
+    ("is_locked", "tip", "coins"),
+    [
+        (
+            False,
+            "696e92821f65549c7ee134edceeeeaaa4105647a3c4fd9f298c0aec0ab50425c",
+            "6657b736d4fe4db0cbc796789e812d5dba7f5c143764b1b6905612f1830609d1",
+        ),
+        (
+            True,
+            "6affe030b7965ab538f820a56ef56c8149b7dc1d1c144af57113be080db7c397",
+            "b952555c8ab81fec46f3d4253b7af256d766ceb39fb7752b9d18cdf4a0141327",
+        ),
+    ],
+)
+def test_the_chain_of_cores_unit_tests_has_the_digest_that_core_gives_it(
+    is_locked: bool, tip: str, coins: str
+) -> None:
+    """110 blocks that pay to the key 1, one second each (test/util/setup_common.cpp).
+
+    Their hash and the digest of their coins stand in chainparams.cpp, as a snapshot of regtest;
+    since version 30 coinbases are locked to the height before theirs.
+    """
+    chainstate = Chainstate(REGTEST, MemoryStore())
+    script = p2pk(Key(bytes(31) + b"\1", curve.public_key(bytes(31) + b"\1")))
+    for height in range(1, 111):
+        sequence, locktime = (0xFFFFFFFE, height - 1) if is_locked else (0xFFFFFFFF, 0)
+        script_sig = push_number(height) + b"\0"
+        inputs = [TxIn(NULL, script_sig, sequence, ())]
+        coinbase = make_tx(inputs, [TxOut(50 * COIN, script)], locktime=locktime)
+        time = 1_598_887_951 + height
+        block = make_block(chainstate.tip, [committing(coinbase, [])], time=time)
+        assert chainstate.accept_block(block, time).changes.connected
+    assert chainstate.tip.hash[::-1].hex() == tip
+    assert coins_hash(chainstate.coins)[::-1].hex() == coins
