@@ -38,7 +38,7 @@ Reading order, which is also the import order: a file imports only files above i
     transport     links that we dial
     web_peer      links that others dial
     lookup        a transaction with what it spends and the block it is in
-    mempool_index which waiting transactions touch a script
+    waiting       which waiting transactions touch a script
     rpc_values    what the RPC is made of: errors, amounts, JSON text
     broadcast     taking in a transaction, for both APIs
     views         chain objects as Esplora's JSON

@@ -24,11 +24,11 @@ from chain.headers import HeaderEntry
 from chain.transaction import OutPoint
 from node import views
 from node.broadcast import broadcast
-from node.index import Index
+from node.index import Index, body_of
 from node.lookup import Found, find_transaction, transactions_of
-from node.mempool_index import MempoolIndex
 from node.rpc_values import RpcError
 from node.runtime import Runtime
+from node.waiting import MempoolIndex
 
 BLOCKS_PER_PAGE = 10
 TXS_PER_PAGE = 25
@@ -150,10 +150,7 @@ class Esplora:
         return entry
 
     def _body(self, entry: HeaderEntry) -> Block:
-        block = self._chainstate.read_block(entry.hash)
-        if block is None:
-            raise Refusal(404, "Block not found")
-        return block
+        return body_of(self._chainstate, entry)
 
     def _height(self, text: str) -> int:
         height = _number(text)

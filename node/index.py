@@ -1,6 +1,6 @@
 """The index: where transactions are, who spent an output, what touched a script.
 
-It knows the active chain only; what waits is in `mempool_index`. Its rows change in the same batch
+It knows the active chain only; what waits is in `waiting`. Its rows change in the same batch
 as the chain's, so the two never disagree. They follow from the block alone (nothing is read to
 write them), and to take a block off is to delete what it put there. Read beside it: the schema of
 Blockstream's electrs (doc/schema.md), which answers the same questions.
@@ -226,9 +226,17 @@ def _unpack(form: struct.Struct, row: bytes) -> tuple[Any, ...]:
 
 
 def _block_and_undo(chainstate: Chainstate, entry: HeaderEntry) -> tuple[Block, BlockUndo]:
-    block, undo = chainstate.read_block(entry.hash), chainstate.read_undo(entry.hash)
+    undo = chainstate.read_undo(entry.hash)
     if entry.parent is None:
         undo = ()  # the genesis block spends nothing
-    if block is None or undo is None:
-        raise StoreError(f"the block or the undo data of {entry} is missing: {REPAIR}")
-    return block, undo
+    if undo is None:
+        raise StoreError(f"the undo data of {entry} is missing: {REPAIR}")
+    return body_of(chainstate, entry), undo
+
+
+def body_of(chainstate: Chainstate, entry: HeaderEntry) -> Block:
+    """The block of an entry that has one. StoreError if it is gone."""
+    block = chainstate.read_block(entry.hash)
+    if block is None:
+        raise StoreError(f"the body of {entry} is missing: {REPAIR}")
+    return block

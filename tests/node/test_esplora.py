@@ -153,6 +153,15 @@ def test_pages_of_a_blocks_transactions(served: Served) -> None:
     assert [tx["fee"] for tx in first + second] == [0] + [500] * 30
 
 
+def test_sizes_are_remembered_of_so_many_blocks(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.esplora.MAX_SIZES", 3)
+    blocks = served.get("/blocks")
+    assert served.get("/blocks") == blocks
+    assert [served.get(f"/block/{block['id']}") for block in blocks] == blocks
+
+
 # Transactions.
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chain.store import MemoryStore, StoreError
 from chain.transaction import OutPoint, TxOut
-from node.index import Index, Location
+from node.index import Index, Location, body_of
 from tests.builders import ANYONE, ChainBuilder, Spendable, key, p2pkh, p2tr, p2wpkh
 from tests.node.naive import Naive, active_blocks, scripthash
 from tests.node.serving import QUICK
@@ -197,8 +197,11 @@ def test_damage_is_noticed() -> None:
     with pytest.raises(StoreError, match="a row of the index is damaged"):
         chain.index.location(txid)
     chain.store.write({b"x": None, b"u" + chain.tip.hash: None})
-    with pytest.raises(StoreError, match=r"the block or the undo data of .* is missing"):
+    with pytest.raises(StoreError, match=r"the undo data of .* is missing"):
         chain.index.catch_up(chain.chainstate)
+    chain.store.write({b"x": None, b"b" + chain.tip.hash: None})
+    with pytest.raises(StoreError, match=r"the body of .* is missing"):
+        body_of(chain.chainstate, chain.tip)
 
 
 def test_the_rows_are_as_documented() -> None:

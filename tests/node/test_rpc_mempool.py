@@ -3,7 +3,7 @@
 import pytest
 
 from chain.transaction import Transaction, TxOut
-from tests.builders import key, p2wpkh
+from tests.builders import key, p2pkh, p2wpkh
 from tests.node.serving import RpcFailed, Served, shown
 
 HOME, THERE = p2wpkh(key(0)), p2wpkh(key(1))
@@ -98,6 +98,17 @@ def test_a_coinbase(served: Served) -> None:
     assert "fee" not in view
     assert view["vout"][1]["scriptPubKey"]["type"] == "nulldata"
     assert "address" not in view["vout"][1]["scriptPubKey"]
+
+
+def test_a_payment_without_witnesses(served: Served) -> None:
+    first = served.chain.pay(served.chain.mature()[0], p2pkh(key(1)), fee=1_000)
+    second = served.chain.pay(served.chain.output(first), p2pkh(key(2)), fee=1_000)
+    _, txid = served.wait(first, second)
+    (vin,) = served.rpc("getrawtransaction", txid, 1)["vin"]
+    script_sig = second.inputs[0].script_sig
+    assert vin["scriptSig"]["hex"] == script_sig.hex()
+    assert vin["scriptSig"]["asm"].split()[1] == key(1).public.hex()
+    assert "txinwitness" not in vin
 
 
 def test_unknown_transactions(served: Served) -> None:

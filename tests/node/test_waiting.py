@@ -6,7 +6,7 @@ import pytest
 
 from chain.transaction import TxOut
 from node.events import TransactionAccepted, TransactionRemoved
-from node.mempool_index import MempoolIndex
+from node.waiting import MempoolIndex
 from tests.builders import key, p2wpkh
 from tests.node.serving import Served
 
