@@ -122,12 +122,12 @@ class ActiveChain:
         self._entries.extend(path)
 
 
-class HeaderTree:
-    """All headers known, from genesis up."""
+class HeaderTree(dict[bytes, HeaderEntry]):
+    """All headers known, by hash, parents before children."""
 
     def __init__(self, genesis: BlockHeader) -> None:
         self.genesis = HeaderEntry(genesis, None)
-        self._entries = {self.genesis.hash: self.genesis}
+        super().__init__({self.genesis.hash: self.genesis})
         self._next_sequence = 0
         # By parent, in order of coming: entries with bodies whose ancestors' are not all here.
         self._waiting: dict[HeaderEntry, list[HeaderEntry]] = {}
@@ -136,30 +136,14 @@ class HeaderTree:
         # The same among those whose bodies are all here: what the tip should be.
         self.best_candidate = self.genesis
 
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def __iter__(self) -> Iterator[HeaderEntry]:
-        return iter(self._entries.values())
-
-    def __contains__(self, block_hash: bytes) -> bool:
-        return block_hash in self._entries
-
-    def __getitem__(self, block_hash: bytes) -> HeaderEntry:
-        return self._entries[block_hash]
-
-    def get(self, block_hash: bytes) -> HeaderEntry | None:
-        """The entry of `block_hash`, or None."""
-        return self._entries.get(block_hash)
-
     def add(self, header: BlockHeader) -> HeaderEntry:
         """Hang a header whose parent is known into the tree (KeyError if it is not)."""
-        if header.hash in self._entries:
-            return self._entries[header.hash]
-        parent = self._entries[header.prev_hash]
+        if header.hash in self:
+            return self[header.hash]
+        parent = self[header.prev_hash]
         entry = HeaderEntry(header, parent)
         parent.children.append(entry)
-        self._entries[entry.hash] = entry
+        self[entry.hash] = entry
         if entry.chainwork > self.best_header.chainwork:
             self.best_header = entry
         return entry
@@ -211,7 +195,7 @@ class HeaderTree:
     def choose_again(self) -> None:
         """Find the best header and candidate anew, after entries have failed or been forgiven."""
         self.best_header = self.best_candidate = self.genesis
-        for entry in self:
+        for entry in self.values():
             if entry.failed:
                 continue
             if entry.chainwork > self.best_header.chainwork:
@@ -221,7 +205,7 @@ class HeaderTree:
 
     def tips(self) -> list[HeaderEntry]:
         """The ends of all branches, highest first."""
-        ends = (entry for entry in self if not entry.children)
+        ends = (entry for entry in self.values() if not entry.children)
         return sorted(ends, key=lambda entry: entry.height, reverse=True)
 
 

@@ -36,9 +36,8 @@ HEADER_PREFIX = b"h"
 COIN_PREFIX = b"c"
 MAX_CACHED_COINS = 200_000  # about 100 MB of Python objects
 REPAIR = "delete the data directory and synchronise again"
-_HAS_BODY, _IS_CONNECTED_ONCE, _FAILED = 1, 2, 4
 _NO_SEQUENCE = 0xFFFF_FFFF_FFFF_FFFF
-_HEADER_ROW = struct.Struct("<80sBQ")
+_HEADER_ROW = struct.Struct("<80s???Q")  # header; body, connected once, failed; sequence
 
 Rows = Mapping[bytes, bytes | None]
 Value = TypeVar("Value")
@@ -191,12 +190,10 @@ def undo_key(block_hash: bytes) -> bytes:
 
 def header_row(entry: HeaderEntry) -> tuple[bytes, bytes]:
     """Key and value of a header: what HeaderTree knows and could not compute again."""
-    flags = _HAS_BODY * entry.has_body
-    flags |= _IS_CONNECTED_ONCE * entry.is_connected_once
-    flags |= _FAILED * entry.failed
-    sequence = _NO_SEQUENCE if entry.sequence is None else entry.sequence
     key = HEADER_PREFIX + entry.height.to_bytes(4, "big") + entry.hash
-    return key, _HEADER_ROW.pack(entry.header.serialize(), flags, sequence)
+    flags = entry.has_body, entry.is_connected_once, entry.failed
+    sequence = _NO_SEQUENCE if entry.sequence is None else entry.sequence
+    return key, _HEADER_ROW.pack(entry.header.serialize(), *flags, sequence)
 
 
 def _version(params: Params) -> bytes:
@@ -225,16 +222,15 @@ def load_headers(store: Store, params: Params) -> HeaderTree:
     tree = HeaderTree(params.genesis.header)
     for key, value in store.scan(HEADER_PREFIX):
         try:
-            raw, flags, sequence = _HEADER_ROW.unpack(value)
+            raw, has_body, is_connected_once, failed, sequence = _HEADER_ROW.unpack(value)
             tree.add(BlockHeader.parse(raw))
             entry = tree[key[5:]]  # not there under this key if it is damaged
         except (struct.error, KeyError):
             raise StoreError(f"the headers in the store are damaged: {REPAIR}") from None
-        entry.is_connected_once = bool(flags & _IS_CONNECTED_ONCE)
-        entry.failed = bool(flags & _FAILED)
+        entry.is_connected_once, entry.failed = is_connected_once, failed
         if sequence != _NO_SEQUENCE:
             tree.restore_sequence(entry, sequence)
-        elif flags & _HAS_BODY:
+        elif has_body:
             tree.link_body(entry)
     tree.choose_again()
     return tree

@@ -118,7 +118,7 @@ class Forest:
         """Nothing is known that is not in the store."""
         ours, again = self.chain.chainstate, Chainstate(REGTEST, self.chain.store)
         assert again.tip.hash == ours.tip.hash
-        for entry in ours.headers:
+        for entry in ours.headers.values():
             other = again.headers[entry.hash]
             for name in ("height", "chainwork", "sequence", "has_body", "failed"):
                 assert getattr(other, name) == getattr(entry, name)

@@ -63,7 +63,7 @@ def state(chainstate: Chainstate) -> tuple[object, ...]:
             entry.is_connected_once,
             entry.failed,
         )
-        for entry in chainstate.headers
+        for entry in chainstate.headers.values()
     }
     best = chainstate.headers.best_header.chainwork, chainstate.headers.best_candidate.hash
     return entries, best, chainstate.tip.hash, coins_hash(chainstate.coins)

@@ -40,7 +40,7 @@ def test_an_entry_knows_height_work_and_parent() -> None:
     assert (tree.genesis.chainwork, second.chainwork) == (2, 6)
     assert tree.get(second.hash) is second and second.hash in tree and tree[first.hash] is first
     assert tree.get(bytes(32)) is None
-    assert len(tree) == 3 and list(tree) == [tree.genesis, first, second]
+    assert len(tree) == 3 and list(tree.values()) == [tree.genesis, first, second]
     assert repr(second) == f"HeaderEntry(2, {second.hash[::-1].hex()})"
 
 
