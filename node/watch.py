@@ -19,52 +19,17 @@ from chain.encoding import display_hash
 from chain.errors import DecodeError
 from chain.params import Params
 from chain.transaction import COIN, Transaction
+from node import messages
 from node.events import NetAddress
 from node.links import Link, Links
-from node.messages import (
-    MSG_BLOCK,
-    MSG_TX,
-    MSG_WITNESS_BLOCK,
-    MSG_WITNESS_TX,
-    MSG_WTX,
-    PROTOCOL_VERSION,
-    Addr,
-    AddrV2,
-    BlockMessage,
-    FeeFilter,
-    GetData,
-    GetHeaders,
-    Headers,
-    Inv,
-    InventoryItem,
-    Message,
-    NotFound,
-    PeerAddress,
-    Ping,
-    Pong,
-    Tx,
-    Unknown,
-    Verack,
-    Version,
-    WtxidRelay,
-    decode,
-    encode_frame,
-)
+from node.messages import Message, decode, encode_frame
 from node.transport import dial
 
 SHOWN_ITEMS = 3
-_KINDS = {
-    MSG_TX: "tx",
-    MSG_WTX: "wtx",
-    MSG_BLOCK: "block",
-    MSG_WITNESS_TX: "tx",
-    MSG_WITNESS_BLOCK: "block",
-}
-_ASKED_AS = {
-    MSG_TX: MSG_WITNESS_TX,
-    MSG_WTX: MSG_WTX,
-    MSG_BLOCK: MSG_WITNESS_BLOCK,
-}
+_TX, _WTX, _BLOCK = messages.MSG_TX, messages.MSG_WTX, messages.MSG_BLOCK
+_WITNESS_TX, _WITNESS_BLOCK = messages.MSG_WITNESS_TX, messages.MSG_WITNESS_BLOCK
+_KINDS = {_TX: "tx", _WTX: "wtx", _BLOCK: "block", _WITNESS_TX: "tx", _WITNESS_BLOCK: "block"}
+_ASKED_AS = {_TX: _WITNESS_TX, _WTX: _WTX, _BLOCK: _WITNESS_BLOCK}
 
 
 def run(
@@ -103,11 +68,21 @@ class Watcher:
 
     def opened(self, link: Link) -> None:
         """See LinkHandler."""
-        us, them = PeerAddress.of("127.0.0.1", 0), PeerAddress.of(*self._address)
+        us, them = messages.PeerAddress.of("127.0.0.1", 0), messages.PeerAddress.of(*self._address)
         nonce, now = randbits(64), int(time.time())
         self._send(
             link,
-            Version(PROTOCOL_VERSION, 0, now, them, us, nonce, "/Farthing-watch:0.1.0/", 0, True),
+            messages.Version(
+                messages.PROTOCOL_VERSION,
+                0,
+                now,
+                them,
+                us,
+                nonce,
+                "/Farthing-watch:0.1.0/",
+                0,
+                True,
+            ),
         )
 
     def closed(self, link: Link, why: str) -> None:
@@ -151,53 +126,55 @@ class Watcher:
 def answers(message: Message) -> Sequence[Message]:
     """What keeps the link going, and what makes announcements show their contents."""
     match message:
-        case Version():
-            return (WtxidRelay(), Verack())
-        case Ping(nonce) if not isinstance(message, Pong):
-            return (Pong(nonce),)
-        case GetHeaders():
-            return (Headers(()),)
-        case GetData(items):
-            return (NotFound(items),)
-        case Inv(items):
+        case messages.Version():
+            return (messages.WtxidRelay(), messages.Verack())
+        case messages.Ping(nonce) if not isinstance(message, messages.Pong):
+            return (messages.Pong(nonce),)
+        case messages.GetHeaders():
+            return (messages.Headers(()),)
+        case messages.GetData(items):
+            return (messages.NotFound(items),)
+        case messages.Inv(items):
             wanted = [
-                InventoryItem(_ASKED_AS[i.kind], i.hash) for i in items if i.kind in _ASKED_AS
+                messages.InventoryItem(_ASKED_AS[i.kind], i.hash)
+                for i in items
+                if i.kind in _ASKED_AS
             ]
-            return (GetData(tuple(wanted)),) if wanted else ()
-        case Headers(headers):
-            wanted = [InventoryItem(MSG_WITNESS_BLOCK, header.hash) for header in headers]
-            return (GetData(tuple(wanted)),) if wanted else ()
+            return (messages.GetData(tuple(wanted)),) if wanted else ()
+        case messages.Headers(headers):
+            wanted = [messages.InventoryItem(_WITNESS_BLOCK, header.hash) for header in headers]
+            return (messages.GetData(tuple(wanted)),) if wanted else ()
     return ()
 
 
 def summary(message: Message) -> str:
     """A message in a line, without its name."""
     match message:
-        case Version():
+        case messages.Version():
             return f"{message.version} {message.user_agent} height {message.start_height}"
-        case Inv(items) | GetData(items) | NotFound(items):
+        case messages.Inv(items) | messages.GetData(items) | messages.NotFound(items):
             return listed(
                 [f"{_KINDS.get(kind, kind)} {display_hash(each)}" for kind, each in items]
             )
-        case Headers(headers):
+        case messages.Headers(headers):
             return listed([display_hash(header.hash) for header in headers])
-        case GetHeaders():
+        case messages.GetHeaders():
             return f"after {listed([display_hash(each) for each in message.locator[:1]])}"
-        case Tx(transaction):
+        case messages.Tx(transaction):
             return describe(transaction)
-        case BlockMessage(block):
+        case messages.BlockMessage(block):
             count = len(block.transactions)
             return (
                 f"{display_hash(block.header.hash)}, {count} "
                 f"transaction{'s' * (count != 1)}, {block.size} bytes"
             )
-        case Addr(addresses) | AddrV2(addresses):
+        case messages.Addr(addresses) | messages.AddrV2(addresses):
             return listed([f"{each.host}:{each.port}" for each in addresses])
-        case Ping(nonce):
+        case messages.Ping(nonce):
             return f"{nonce:016x}"
-        case FeeFilter(feerate):
+        case messages.FeeFilter(feerate):
             return f"{feerate // 1000}.{feerate % 1000:03d} sat/vB"
-        case Unknown(_, body):
+        case messages.Unknown(_, body):
             return f"{len(body)} bytes"
     return ""
 

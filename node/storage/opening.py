@@ -88,12 +88,15 @@ class DirectoryLock:
             raise disk_trouble(file, error) from error
         try:
             _lock(self._handle)
-        except OSError as error:
+        except (BlockingIOError, PermissionError) as error:
             os.close(self._handle)
             raise StorageError(
                 f"{path} is in use by another node: stop that one first, "
                 "or choose another --datadir"
             ) from error
+        except OSError as error:
+            os.close(self._handle)
+            raise disk_trouble(file, error) from error
 
     def release(self) -> None:
         """Let others in."""

@@ -121,7 +121,7 @@ def test_it_starts_answers_and_leaves_nothing_behind(
 
 @pytest.mark.parametrize("how", ["SIGINT", "rpc"])
 def test_other_ways_to_stop_it(how: str, tmp_path: Path, processes: list[Process]) -> None:
-    process = Process(tmp_path)
+    process = Process(tmp_path, "--mine-to", ADDRESS)
     processes.append(process)
     begun = time.monotonic()
     if how == "rpc":

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,7 @@ def test_a_scan_crosses_many_pages_and_bears_writing_meanwhile(store: Store) -> 
         assert seen == sorted(seen, reverse=reverse)
 
 
-@settings(deadline=None, max_examples=12, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=8, suppress_health_check=list(HealthCheck))
 @given(
     writes=st.lists(batches, max_size=5), prefix=st.binary(max_size=2), start=keys | st.just(b"")
 )
@@ -160,13 +161,15 @@ def test_damage_is_noticed_in_one_line(engine: str, tmp_path: Path, size: int) -
         store.write({b"%d" % number: os.urandom(100_000)})
     store.close()
     assert damage(folder, ("*/*.ldb", "*/*.log", "*.sqlite"))
-    with pytest.raises(StorageError, match="damaged") as caught:
-        damaged = open_store(folder)
-        try:
-            list(damaged.scan(b""))
-        finally:
-            damaged.close()
-    assert "\n" not in str(caught.value)
+    for read in (
+        lambda store: list(store.scan(b"")),
+        lambda store: [store.get(b"%d" % number) for number in range(size // 100_000)],
+    ):
+        with pytest.raises(StorageError, match="damaged") as caught, ExitStack() as stack:
+            damaged = open_store(folder)
+            stack.callback(damaged.close)
+            read(damaged)
+        assert "\n" not in str(caught.value)
 
 
 FILLER = """
@@ -278,6 +281,14 @@ def test_a_second_process_on_the_same_data_directory_gets_one_line(tmp_path: Pat
 
 
 def test_a_lock_that_can_not_be_made_is_one_line(tmp_path: Path) -> None:
+    def fail(handle: int) -> None:
+        raise OSError(37, "No locks available")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("node.storage.opening._lock", fail)
+        with pytest.raises(StorageError, match=r"can't be used .*No locks available"):
+            DirectoryLock(tmp_path)
+    (tmp_path / ".lock").unlink()
     (tmp_path / ".lock").mkdir()
     with pytest.raises(StorageError, match="can't be used"):
         DirectoryLock(tmp_path)
