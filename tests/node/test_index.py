@@ -1,15 +1,17 @@
 """The index agrees with the blocks, whatever the chain has been through."""
 
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chain.store import MemoryStore, StoreError
+from chain.store import MemoryStore, Store, StoreError
 from chain.transaction import OutPoint, TxOut
 from node.index import Index, Location, body_of
+from node.storage.opening import open_store
 from tests.builders import ANYONE, ChainBuilder, Spendable, key, p2pkh, p2tr, p2wpkh
 from tests.node.naive import Naive, active_blocks, scripthash
 from tests.node.serving import QUICK
@@ -22,10 +24,10 @@ PREFIXES = (b"x", b"o", b"s", b"n")
 class Indexed(ChainBuilder):
     """A chain with an index beside it."""
 
-    def __init__(self, **options: Any) -> None:
-        store = MemoryStore()
+    def __init__(self, store: Store | None = None) -> None:
+        store = store or MemoryStore()
         self.index = Index(store)
-        super().__init__(QUICK, store, indexers=(self.index,), **options)
+        super().__init__(QUICK, store, indexers=(self.index,))
 
     def spendables(self) -> list[Spendable]:
         """Whatever the next block may spend."""
@@ -34,7 +36,7 @@ class Indexed(ChainBuilder):
         return [each for each, coin in coins if coin and (not coin.is_coinbase or each in mature)]
 
 
-def rows(store: MemoryStore) -> dict[bytes, bytes]:
+def rows(store: Store) -> dict[bytes, bytes]:
     return {key: value for prefix in PREFIXES for key, value in store.scan(prefix)}
 
 
@@ -118,12 +120,22 @@ def test_after_any_reorganisations_it_is_as_if_rebuilt(seed: int, steps: int) ->
     check_answers(chain)
 
 
-def grown() -> Indexed:
-    chain, rng = Indexed(), random.Random(5)
+def grown(store: Store | None = None) -> Indexed:
+    chain, rng = Indexed(store), random.Random(5)
     chain.mine(4)
     for _ in range(6):
         chain.mine(txs=payments(chain, rng))
     return chain
+
+
+@pytest.mark.parametrize("engine", ["auto", "sqlite"])
+def test_it_reads_the_same_from_disk(tmp_path: Path, engine: str) -> None:
+    chain = grown(open_store(tmp_path, engine))
+    check_answers(chain)
+    chain.mine(3, parent=chain.tip.ancestor(chain.height - 2))
+    check_answers(chain)
+    assert rows(chain.store) == rebuilt(chain)
+    chain.store.close()
 
 
 def test_the_genesis_block_is_indexed_too() -> None:
