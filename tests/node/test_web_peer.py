@@ -1,5 +1,6 @@
 """POST and DELETE /p2p over real sockets: every exchange, and every way to get it wrong."""
 
+import random
 import socket
 import threading
 import time
@@ -355,6 +356,32 @@ def test_silence_ends_a_link(listener: Listener, dialler: Dialler) -> None:
     assert polled.sends.begin(1)
     listener.links.reap()
     assert listener.links.all() == [polled]
+
+
+def test_whatever_comes_is_answered_by_one_of_our_statuses(listener: Listener) -> None:
+    rng = random.Random(1)
+    parts: dict[str, list[str | None]] = {
+        "Farthing_Link": [None, "a" * 32, "", "*"],
+        "Farthing_Seq": [None, "1", "2", "x", "-1"],
+        "Content_Type": ["application/octet-stream"] * 5 + [None],
+        "Origin": [None] * 5 + ["null"],
+    }
+    seen = set()
+    dialler = Dialler(listener.address)
+    for _ in range(400):
+        headers = {name: rng.choice(values) for name, values in parts.items()}
+        if rng.random() < 0.6:
+            live = [link.name for link in listener.links.all()]
+            headers["Farthing_Link"] = rng.choice(live) if live else dialler.open()
+        body = bytearray(frame() * rng.randrange(3))
+        if body and rng.random() < 0.3:
+            body[rng.randrange(len(body))] ^= 1 << rng.randrange(8)
+        query = rng.choice(["", "", "?wait=0", "?wait=99", "?", "?wait"])
+        method = rng.choice(["POST", "POST", "POST", "DELETE"])
+        seen.add(dialler.status(method, query, body=bytes(body), **headers))
+    assert seen <= {200, 400, 403, 409, 410, 413, 415, 429, 503}
+    assert {200, 400, 409, 410, 415} <= seen
+    dialler.close()
 
 
 def test_the_default_names_come_from_the_configuration() -> None:
