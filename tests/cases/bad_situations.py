@@ -34,7 +34,9 @@ class BadSituation(ABC):
 def mine_invalid(chain: ChainBuilder) -> Block:
     """A block that pays its miner too much, refused."""
     block = chain.block(value=51 * 10**8)
-    assert chain.accept(block).changes.failures[block.hash].reason is Reason.BAD_CB_AMOUNT
+    refused = chain.accept(block).changes.failures[block.hash]
+    if refused.reason is not Reason.BAD_CB_AMOUNT:
+        raise AssertionError(f"refused for {refused}")
     return block
 
 
