@@ -7,25 +7,32 @@ A quick run tries a few trees; FARTHING_SWEEP=1 in the environment tries many.
 """
 
 import os
+import random
 from functools import cache
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chain.block import Block
 from chain.chainstate import Chainstate
 from chain.coins import coins_hash
-from chain.errors import Invalid
+from chain.errors import DecodeError, Invalid
 from chain.headers import HeaderEntry
 from chain.params import REGTEST
 from chain.store import MemoryStore
-from chain.transaction import TxOut
+from chain.transaction import Transaction, TxOut
 from tests.builders import (
     ANYONE,
     ChainBuilder,
+    key,
     make_block,
     make_coinbase,
+    p2pk,
+    p2pkh,
+    p2tr,
     p2wpkh,
+    spendable,
     submit,
     with_inputs,
 )
@@ -151,3 +158,41 @@ def test_any_tree_in_any_order(tree: list[tuple[int, str]], data: st.DataObject)
             forest.deliver(block)
         forest.check_coins()
         forest.check_reopening()
+
+
+def flipped(raw: bytes, rng: random.Random) -> bytes:
+    """`raw` with one bit changed, or a few bytes replaced, cut out or repeated."""
+    at = rng.randrange(len(raw))
+    end = at + rng.randrange(1, 5)
+    change = rng.randrange(6)
+    if change < 3:
+        return raw[:at] + bytes([raw[at] ^ 1 << rng.randrange(8)]) + raw[at + 1 :]
+    middle = (rng.choice([b"\0", b"\xff"]) * (end - at), b"", raw[at:end] * 2)[change - 3]
+    return raw[:at] + middle + raw[end:]
+
+
+@pytest.mark.parametrize("seed", range(200 if SWEEP else 3))
+def test_any_change_to_a_transaction(seed: int) -> None:
+    """Payments of every kind, one damaged at a time, in blocks that are right about them."""
+    rng = random.Random(seed)
+    verdicts = set()
+    with CoreEngine() as engine:
+        forest = Forest(engine)
+        chain = forest.chain
+        owner = key(1)
+        scripts = [p2pk(owner), p2pkh(owner), p2wpkh(owner), p2tr(owner), ANYONE]
+        for _ in range(60):
+            # What is valid by chance spends one coinbase and lets another mature.
+            made = chain.spend(chain.mature()[-1], [TxOut(10**6, script) for script in scripts])
+            spent = [spendable(made, number, owner) for number in range(4)]
+            txs = [made, chain.pay(spent), chain.pay(chain.output(made, 4), locktime=1)]
+            chosen = rng.randrange(3)
+            raw = flipped(txs[chosen].serialize(), rng)
+            try:
+                txs[chosen] = Transaction.parse(raw)
+            except DecodeError:
+                assert not engine.can_parse_transaction(raw)
+                continue
+            assert engine.can_parse_transaction(raw)
+            verdicts.add(forest.deliver(chain.block(txs)))
+    assert len(verdicts) > 3
