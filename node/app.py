@@ -9,8 +9,10 @@ import logging
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from node import web_esplora, web_peer, web_rpc
 from node.runtime import DISK_FAILURES, Runtime, Stopping
+from node.web_esplora import blueprint as web_esplora
+from node.web_peer import blueprint as web_peer
+from node.web_rpc import blueprint as web_rpc
 
 log = logging.getLogger("farthing")
 
@@ -18,9 +20,9 @@ log = logging.getLogger("farthing")
 def create_app(runtime: Runtime) -> Flask:
     """Everything that is served on a node's one port."""
     app = Flask("farthing", root_path=".", static_folder=None, template_folder=None)
-    app.register_blueprint(web_peer.blueprint(runtime))
-    app.register_blueprint(web_esplora.blueprint(runtime))
-    app.register_blueprint(web_rpc.blueprint(runtime))
+    app.register_blueprint(web_peer(runtime))
+    app.register_blueprint(web_esplora(runtime))
+    app.register_blueprint(web_rpc(runtime))
 
     @app.get("/healthz")
     def healthz() -> Response:
