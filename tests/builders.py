@@ -314,7 +314,7 @@ class ChainBuilder:
             known = [self._known.get(each.outpoint) for each in tx.inputs]
             total += sum(each.output.value for each in known if each is not None)
             total -= sum(output.value for output in tx.outputs)
-        return max(total, 0)
+        return min(max(total, 0), 21_000_000 * COIN)  # what is nonsense is for the rules to find
 
     # Blocks.
 
