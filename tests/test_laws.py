@@ -25,7 +25,8 @@ MAY_IMPORT = {
     "node": {"node", "chain"},
     "scripts": {"scripts", "wallet", "node", "chain"},
 }
-LINE_BUDGET = {"chain": 4000, "node": 6000, "wallet": 4000}
+# Lines of code: blank lines, comments and docstrings do not count.
+LINE_BUDGET = {"chain": 4000, "node": 7000, "wallet": 4000}
 IMPURE = set(
     "asyncio datetime fcntl http io logging multiprocessing os pathlib queue secrets select shutil "
     "signal socket sqlite3 subprocess tempfile threading time urllib uuid".split()
