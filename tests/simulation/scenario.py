@@ -61,6 +61,8 @@ class Scenario:
     """Accepted payments by txid: the transaction, where it was entered, and when."""
     crashes: list[tuple[int, float]] = field(default_factory=list)
     """Which node, and when."""
+    acknowledged: dict[int, bytes] = field(default_factory=dict)
+    """The tip of each node that crashed."""
     splits: int = 0
     longest_reorg: int = 0
 
@@ -126,8 +128,17 @@ class Scenario:
     def crash(self, number: int) -> None:
         """A node stops between two events, and comes back in a while."""
         self.crashes.append((number, self.network.now))
+        self.acknowledged[number] = self.network.node(number).chainstate.tip.hash
         self.network.crash(number)
-        self.network.later(self.rng.uniform(0.1, 15), lambda: self.network.start(number))
+        self.network.later(self.rng.uniform(0.1, 15), lambda: self.restart(number))
+
+    def restart(self, number: int) -> None:
+        """What a node had for its tip survives, whatever else it may have lost."""
+        if number in self.network.up:
+            return
+        self.network.start(number)
+        if self.network.node(number).chainstate.tip.hash != self.acknowledged[number]:
+            self.fail(f"node {number} has lost the tip that it had before it crashed")
 
     def split(self) -> None:
         """Two parts mine apart, then meet."""
@@ -150,6 +161,16 @@ class Scenario:
         self.longest_reorg = max(self.longest_reorg, min(heights) - before)
         self.network.heal()
 
+    def meet(self) -> None:
+        """The parts agree, and what only the losing branch had confirmed waits at everybody's."""
+        if not self.network.run_until(self.has_equal_work, SETTLE_S):
+            self.fail("the parts did not meet")
+        if not self.has_one_tip():
+            self.mine()  # breaks a tie
+        self.network.run_until(self.has_one_tip, SETTLE_S)
+        if not self.network.run_until(self.has_equal_mempools, SETTLE_S):
+            self.fail("payments of the losing branch are not back in all mempools")
+
     # What must be true.
 
     def settle(self) -> None:
@@ -157,7 +178,7 @@ class Scenario:
         network = self.network
         network.loss = 0.0
         for number in range(self.count):
-            network.start(number)
+            self.restart(number)
         if not network.run_until(self.has_equal_work, SETTLE_S):
             self.fail(f"not everybody has the most work after {SETTLE_S:.0f} s of quiet")
         self.mine()  # breaks a tie between branches of equal work
@@ -245,10 +266,14 @@ def run_seed(seed: int, count: int = 20) -> Outcome:
     network = scenario.network
     scenario.build()
     scenario.traffic(20)
-    network.loss = scenario.rng.choice([0.0, 0.0005, 0.002])
+    # In every other history links hold, so that nothing is told anew because they were lost.
+    is_calm = scenario.rng.random() < 0.5
+    network.loss = 0.0 if is_calm else scenario.rng.choice([0.0, 0.0005, 0.002])
     for _ in range(scenario.rng.randint(1, 2)):
         scenario.split()
-        scenario.traffic(scenario.rng.randint(10, 25), unrest=0.1)
+        if is_calm:
+            scenario.meet()
+        scenario.traffic(scenario.rng.randint(10, 25), unrest=0.0 if is_calm else 0.2)
     scenario.settle()
     scenario.check_nothing_lost()
     scenario.confirm_all()
