@@ -77,20 +77,24 @@ class NodeProcess:
 
 
 class LocalNetwork:
-    """The network whose folder is `directory`; opens one that runs already, or starts a new one."""
+    """The network whose folder is `directory`; opens one that runs already, or starts a new one.
 
-    def __init__(self, directory: Path, network: str = "regtest") -> None:
+    `network` is the kind to start; without it, the kind that was last started there. The data of
+    each kind stays apart.
+    """
+
+    def __init__(self, directory: Path, network: str | None = None) -> None:
         self.directory = directory.resolve()
-        self.network = network
+        self.network = network or "regtest"
         self.nodes: list[NodeProcess] = []
         self._options: list[list[str]] = []
         self._children: dict[int, subprocess.Popen[bytes]] = {}
-        self._load()
+        self._load(network)
 
-    def _load(self) -> None:
+    def _load(self, network: str | None) -> None:
         try:
             state = json.loads((self.directory / STATE_FILE).read_text())
-            self.network = state["network"]
+            self.network = network or state["network"]
             self.nodes = [NodeProcess(**node) for node in state["nodes"]]
         except FileNotFoundError:
             return
@@ -131,11 +135,7 @@ class LocalNetwork:
         earlier run is taken up again unless `fresh`. Raises NetworkError; then nothing is left
         running.
         """
-        if self.running:
-            raise NetworkError(
-                f"a network of {len(self.running)} nodes runs already in {self.directory}; "
-                "stop it with: farthing testnet down"
-            )
+        self.require_stopped()
         if not 1 <= count <= MAX_NODES:
             raise NetworkError(f"{count} nodes were asked for; 1 to {MAX_NODES} can be started")
         require_free_ports(range(first_port, first_port + count))
@@ -153,6 +153,14 @@ class LocalNetwork:
         except BaseException:
             self.stop()
             raise
+
+    def require_stopped(self) -> None:
+        """Raise NetworkError if nodes of an earlier start are running."""
+        if self.running:
+            raise NetworkError(
+                f"a network of {len(self.running)} nodes runs already in {self.directory}; "
+                "stop it with: farthing testnet down"
+            )
 
     def _launch(self, number: int, url: str, peers: Sequence[int]) -> NodeProcess:
         datadir = self.directory / f"node{number}"

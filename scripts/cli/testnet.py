@@ -95,6 +95,8 @@ def up(
     params = params_of(network)
     block_time = block_time or ("auto" if params.no_retargeting else str(params.target_spacing_s))
     mining = ["--block-time", block_time, "--mine-to", faucet_address(params)]
+    # Before the block below, which stops whatever runs when it ends badly.
+    local.require_stopped()
     with stopped_at_the_end(local, keep=detach):
         local.start(
             count,

@@ -85,7 +85,7 @@ def test_the_faucet_need_not_wait(home: Path) -> None:
         ((SOMEBODY, "0.000000001"), "decimal"),
         ((SOMEBODY, "much"), "much"),
         ((SOMEBODY, "100000"), "need"),
-        (("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "1"), "main"),
+        (("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "1"), "another network"),
         (("bcrt1qnonsense", "1"), "bcrt1qnonsense"),
     ],
 )
