@@ -68,7 +68,7 @@ PUNISHED = frozenset(
 
 
 class Sync:
-    """The state of all downloads."""
+    """Headers and blocks between this chain and its peers."""
 
     def __init__(
         self,
@@ -208,10 +208,14 @@ class Sync:
             self._outbox.punish(peer, str(invalid))
 
     def _is_disowned(self, header: BlockHeader) -> bool:
+        """Does it build on a block that is invalid only because the operator said so?
+
+        What has once been connected broke no rule; that is known after a restart too.
+        """
         tree = self._chain.headers
         entry = tree.get(header.hash) or tree.get(header.prev_hash)
         while entry is not None and entry.failed:
-            if entry.hash in self._disowned:
+            if entry.is_connected_once or entry.hash in self._disowned:
                 return True
             entry = entry.parent
         return False

@@ -457,6 +457,27 @@ def test_what_the_operator_declared_invalid_costs_nobody_anything() -> None:
     assert tip(bench) == blocks[1].hash
 
 
+def test_a_restarted_node_still_knows_what_its_operator_declared_invalid() -> None:
+    bench = Bench()
+    blocks = bench.mine(2)
+    bench.node.invalidate(blocks[0].hash, bench.now)
+    again = Bench(store=bench.store)
+    assert tip(again) != blocks[1].hash
+    guest = again.guest()
+    guest.say(Headers(tuple(block.header for block in blocks)))
+    assert guest.closed is None
+
+
+def test_a_block_of_another_branch_can_be_declared_invalid_too() -> None:
+    bench, blocks = Bench(), grown(2)
+    bench.mine(1)
+    guest = bench.guest()
+    announce(guest, blocks[:1])
+    bench.node.invalidate(blocks[0].hash, bench.now)
+    guest.say(Headers((blocks[1].header,)))
+    assert guest.closed is None
+
+
 def test_many_bodies_without_their_parents_are_not_remembered_for_ever() -> None:
     bench, blocks = Bench(), grown(288)
     guest = bench.guest()
