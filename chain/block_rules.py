@@ -116,5 +116,4 @@ def _check_witness(block: Block, is_segwit_active: bool) -> None:
 
 def subsidy(height: int, params: Params) -> int:
     """New satoshi that the block at `height` may create (Core: GetBlockSubsidy)."""
-    halvings = height // params.halving_interval_blocks
-    return params.initial_subsidy >> halvings if halvings < 64 else 0
+    return params.initial_subsidy >> height // params.halving_interval_blocks

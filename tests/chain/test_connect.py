@@ -108,14 +108,73 @@ def test_where_heights_make_coinbases_unique_nothing_is_searched(
     for promise in ({"coinbase_height_hash": b"\x07" * 32}, {"coinbase_height_hash": None}):
         with pytest.raises(Invalid, match="bad-txns-BIP30"):
             Repeating(coinbase_height_from=1, **promise).connect(coins)
-    # nor have blocks up to that height,
+    # nor has the block of that height itself,
+    itself = unique.again.hash
     with pytest.raises(Invalid, match="bad-txns-BIP30"):
-        Repeating(coinbase_height_from=2, coinbase_height_hash=first).connect(coins)
+        Repeating(coinbase_height_from=2, coinbase_height_hash=itself).connect(coins)
     # nor those from 1,983,702 on, where heights that were once made up come up.
     assert connect_module.HEIGHTS_REPEAT_FROM == 1_983_702
     monkeypatch.setattr(connect_module, "HEIGHTS_REPEAT_FROM", 2)
     with pytest.raises(Invalid, match="bad-txns-BIP30"):
         unique.connect(coins)
+
+
+# Sums and locks.
+
+
+def spend_all(
+    coins: dict[OutPoint, Coin],
+    *,
+    sequence: int = 0,
+    parent: HeaderEntry = GENESIS,
+    params: Params = REGTEST,
+) -> None:
+    """Connect a block of one transaction for each coin, which all goes to the miner."""
+    txs = [make_tx([tx_in(each, b"", sequence)], [TxOut(0, ANYONE)]) for each in coins]
+    height = parent.height + 1
+    block = make_block(parent, [make_coinbase(height, [TxOut(0, ANYONE)]), *txs], params)
+    entry = HeaderEntry(block.header, parent)
+    connect_block(block, entry, CoinsOverlay(coins), params, verify_serially)
+
+
+def test_fees_may_be_all_there_is() -> None:
+    most = Coin(TxOut(2_099_999_999_999_999, ANYONE), 0, False)
+    least = Coin(TxOut(1, ANYONE), 0, False)
+    spend_all({OutPoint(bytes(32), 0): most, OutPoint(bytes(32), 1): least})
+
+
+def parents(times: Sequence[int]) -> HeaderEntry:
+    """The last of a chain of headers with these times after genesis."""
+    entry = GENESIS
+    for time in times:
+        entry = HeaderEntry(make_block(entry, [], time=time).header, entry)
+    return entry
+
+
+@pytest.mark.parametrize(("seconds", "is_locked"), [(1_023, True), (1_024, False)])
+def test_a_relative_lock_ends_with_its_last_second(seconds: int, is_locked: bool) -> None:
+    """From the median time before the coin's block, to that before the spending one (BIP 68)."""
+    start = GENESIS.header.time
+    parent = parents([start + seconds] * 20)
+    assert parent.median_time_past - start == seconds
+    coins = {OutPoint(bytes(32), 0): Coin(TxOut(1, ANYONE), 1, False)}
+    if is_locked:
+        with pytest.raises(Invalid, match="bad-txns-nonfinal"):
+            spend_all(coins, sequence=1 << 22 | 2, parent=parent)
+    else:
+        spend_all(coins, sequence=1 << 22 | 2, parent=parent)
+
+
+def test_relative_locks_bind_from_their_height_on() -> None:
+    coins = {OutPoint(bytes(32), 0): Coin(TxOut(1, ANYONE), 1, False)}
+    parent = parents([GENESIS.header.time + 1] * 3)
+    spend_all(coins, sequence=9, parent=parent, params=activated(5))
+    with pytest.raises(Invalid, match="bad-txns-nonfinal"):
+        spend_all(coins, sequence=9, parent=parent, params=activated(4))
+
+
+def activated(height: int) -> Params:
+    return with_activation_heights(REGTEST, {"csv": height})
 
 
 # Order.

@@ -76,6 +76,8 @@ def test_coins_are_kept_and_listed_in_order() -> None:
     coins.remember(changes)
     assert [outpoint for outpoint, _ in coins] == [first, second, third]
     assert coins.get(first) == COIN == StoredCoins(store).get(first)
+    store.write({coin_key(first): None})
+    assert coins.get(first) == COIN  # remembered; who writes must say so
     gone: dict[OutPoint, Coin | None] = {first: None, OutPoint(bytes(32), 0): None}
     store.write(coin_rows(gone))
     coins.remember(gone)

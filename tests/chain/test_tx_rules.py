@@ -20,7 +20,18 @@ from chain.tx_rules import (
     sequence_locks,
     sigop_cost,
 )
-from tests.builders import ANYONE, FINAL, key, make_coinbase, make_tx, p2sh, p2wpkh, p2wsh, tx_in
+from tests.builders import (
+    ANYONE,
+    FINAL,
+    key,
+    make_coinbase,
+    make_tx,
+    p2sh,
+    p2wpkh,
+    p2wsh,
+    padding,
+    tx_in,
+)
 
 MAX_MONEY = 2_100_000_000_000_000
 HERE = OutPoint(b"\x07" * 32, 0)
@@ -42,6 +53,14 @@ def refusal(check: Callable[..., object], *arguments: object) -> Reason:
 def test_all_the_money_there_is_may_be_paid() -> None:
     check_transaction(paying(MAX_MONEY))
     check_transaction(paying(MAX_MONEY - 1, 1, 0))
+
+
+def test_a_transaction_may_be_as_long_as_a_block() -> None:
+    empty = make_tx([tx_in(HERE)], [TxOut(0, padding(300))])
+    script = padding(300 + 1_000_000 - empty.stripped_size - 2)  # its length takes two bytes more
+    full = make_tx([tx_in(HERE)], [TxOut(0, script)])
+    assert full.stripped_size == 1_000_000
+    check_transaction(full)
 
 
 def test_the_first_broken_rule_decides() -> None:
@@ -127,6 +146,12 @@ def test_the_fee_is_what_is_left() -> None:
     assert check_inputs(tx, coins.get, 1, REGTEST) == (7, [coins[HERE], coins[THERE]])
     free = make_tx([tx_in(THERE)], [TxOut(30, ANYONE)])
     assert check_inputs(free, coins.get, 1, REGTEST) == (0, [coins[THERE]])
+
+
+def test_coins_of_nothing_and_of_everything_may_be_spent() -> None:
+    coins = {HERE: coin(0), THERE: coin(MAX_MONEY)}
+    tx = make_tx([tx_in(HERE), tx_in(THERE)], [TxOut(0, ANYONE)])
+    assert check_inputs(tx, coins.get, 1, REGTEST)[0] == MAX_MONEY
 
 
 def test_missing_inputs_are_noticed_before_anything_else() -> None:
