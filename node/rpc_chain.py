@@ -8,12 +8,13 @@ node itself in `rpc_node`. Read beside it: Core's rpc/blockchain.cpp and rpc/min
 import contextlib
 import os
 
-from chain.block import Block
+from chain.block import Block, witness_commitment
+from chain.block_rules import WITNESS_NONCE_BYTES
 from chain.coins import coins_hash
 from chain.encoding import Reader, decode_bits, display_hash
 from chain.errors import Invalid
 from chain.headers import HeaderEntry
-from chain.transaction import OutPoint
+from chain.transaction import OutPoint, Transaction
 from node.lookup import transactions_of
 from node.rpc_values import Amount, Code, Hash, RpcError
 from node.rpc_views import Json, block_view, header_view, script_view
@@ -155,7 +156,7 @@ def reconsiderblock(runtime: Runtime, blockhash: Hash) -> None:
 def submitblock(runtime: Runtime, hexdata: str) -> str | None:
     """Hand in a block: null if it is the tip's now, or Core's word for what became of it."""
     try:
-        block = Block.parse(bytes.fromhex(hexdata))
+        block = with_witness_nonce(runtime, Block.parse(bytes.fromhex(hexdata)))
     except ValueError:
         raise RpcError(Code.DECODE, "Block decode failed") from None
     try:
@@ -167,6 +168,24 @@ def submitblock(runtime: Runtime, hexdata: str) -> str | None:
     if entry.hash in changes.failures:
         return changes.failures[entry.hash].reject_reason
     return None if entry.is_connected_once else "inconclusive"
+
+
+def with_witness_nonce(runtime: Runtime, block: Block) -> Block:
+    """The block as Core completes it: a miner may leave out the coinbase's witness, 32 zeros.
+
+    Core: node/miner.cpp, validation.cpp UpdateUncommittedBlockStructures.
+    """
+    node = runtime.node
+    parent = node.chainstate.headers.get(block.header.prev_hash)
+    if parent is None or parent.height + 1 < node.params.segwit_from:
+        return block
+    if witness_commitment(block) is None or block.transactions[0].has_witness:
+        return block
+    first, *others = block.transactions
+    # It has inputs: with none, its outputs would not have been decoded as such.
+    inputs = (first.inputs[0]._replace(witness=(bytes(WITNESS_NONCE_BYTES),)), *first.inputs[1:])
+    completed = Transaction(first.version, inputs, first.outputs, first.locktime)
+    return Block(block.header, (completed, *others))
 
 
 def gettxout(runtime: Runtime, txid: Hash, n: int, include_mempool: bool = True) -> Json | None:

@@ -7,7 +7,7 @@ import pytest
 
 from chain.block import Block
 from chain.coins import coins_hash
-from chain.transaction import TxOut
+from chain.transaction import Transaction, TxOut
 from tests.builders import key, make_block, p2wpkh
 from tests.node.serving import RpcFailed, Served, shown
 
@@ -203,6 +203,33 @@ def test_blocks_handed_in(served: Served) -> None:
     wrong_root = make_block(chain.tip, [chain.coinbase(chain.tip)], root=bytes(32))
     assert submit(served, wrong_root) == "bad-txnmrklroot"
     assert submit(served, chain.block(time=0)) == "time-too-old"
+
+
+def without_witness_nonce(block: Block) -> Block:
+    first, *others = block.transactions
+    bare = Transaction(
+        first.version,
+        [tx_in._replace(witness=()) for tx_in in first.inputs],
+        first.outputs,
+        first.locktime,
+    )
+    return Block(block.header, [bare, *others])
+
+
+def test_a_coinbase_that_left_out_its_witness_is_completed(served: Served) -> None:
+    chain = served.chain
+    tx = chain.pay(chain.mature()[0], THERE, parts=2, fee=1_000)
+    block = chain.block([tx])
+    assert submit(served, without_witness_nonce(block)) is None
+    assert served.rpc("getblock", shown(block.hash), 0) == block.serialize().hex()
+    # What has no place in the chain, or nothing to complete, is judged as it came.
+    orphan = Block(chain.block().header._replace(prev_hash=bytes(32)), block.transactions)
+    assert submit(served, without_witness_nonce(orphan)) in ("prev-blk-not-found", "high-hash")
+    plain = make_block(chain.tip, [chain.coinbase(chain.tip)])
+    uncommitted = Transaction(
+        2, without_witness_nonce(plain).transactions[0].inputs, plain.transactions[0].outputs[:1], 0
+    )
+    assert submit(served, make_block(chain.tip, [uncommitted])) is None
 
 
 def test_blocks_that_do_not_connect(served: Served) -> None:
