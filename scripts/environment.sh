@@ -15,11 +15,14 @@ farthing_python() {
 }
 
 farthing_environment() {
-    local extras=$1 root python stamp wanted
+    local extras=$1 root python stamp wanted complete
     root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
     VENV="$root/.venv"
+    # What has the extras has the rest.
+    complete="$VENV/.installed[test]"
     stamp="$VENV/.installed$extras"
-    wanted=$(cksum "$root/setup.cfg" "$root/pyproject.toml")
+    wanted=$(cksum < "$root/setup.cfg")
+    [ "$(cat "$complete" 2>/dev/null)" != "$wanted" ] || return 0
     if [ ! -x "$VENV/bin/python" ]; then
         python=$(farthing_python) || return 1
         echo "farthing: making $VENV (once)" >&2
