@@ -128,12 +128,14 @@ class LocalNetwork:
         first_port: int,
         options: Callable[[int], Sequence[str]] = lambda _: (),
         fresh: bool = False,
+        prepare: Callable[[], object] = lambda: None,
     ) -> None:
         """Start `count` nodes on ports from `first_port` on, each dialling some before it.
 
         `options` gives the further switches of `farthing node run` for each node. Data of an
-        earlier run is taken up again unless `fresh`. Raises NetworkError; then nothing is left
-        running.
+        earlier run is taken up again unless `fresh`. `prepare` is called as soon as the first node
+        answers: what it mines there, the others fetch when they come. Raises NetworkError; then
+        nothing is left running.
         """
         self.require_stopped()
         if not 1 <= count <= MAX_NODES:
@@ -149,6 +151,8 @@ class LocalNetwork:
                 url = f"http://127.0.0.1:{first_port + number}"
                 self.nodes.append(self._launch(number, url, peers_of(number)))
             self._save()
+            self._wait_ready(self.nodes[:1])
+            prepare()
             self._wait_ready(self.nodes)
         except BaseException:
             self.stop()

@@ -103,8 +103,9 @@ def up(
             first_port=port,
             options=lambda number: mining if number == 0 else [],
             fresh=fresh,
+            prepare=lambda: fund(local, params),
         )
-        local.wait_for_tip(fund(local, params))
+        local.wait_for_tip(local.first().rpc.call("getbestblockhash"))
         if as_json:
             print_json(state_of(local))
         else:
