@@ -25,8 +25,17 @@ import urllib3
 from chain.encoding import display_hash, parse_hash
 from chain.errors import DecodeError
 from chain.hashes import sha256
+from chain.params import Params
 from chain.transaction import Transaction
-from wallet.errors import NodeError, NodeNonsense, NodeRefused, NodeTimeout, NodeUnreachable
+from chain.work import decode_bits
+from wallet.errors import (
+    NodeError,
+    NodeNonsense,
+    NodeRefused,
+    NodeTimeout,
+    NodeUnreachable,
+    WrongNetwork,
+)
 from wallet.ledger import Status, Tip
 
 CONNECT_TIMEOUT_S = 5.0
@@ -63,6 +72,28 @@ class EsploraClient:
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy, no password from .netrc
         self._session.headers["Accept-Encoding"] = "identity"  # no decompression bombs
+
+    def check_network(self, params: Params) -> None:
+        """WrongNetwork unless the node's first block is that network's and its last as hard.
+
+        Networks may share their first block (regtest, classroom); their difficulty tells them
+        apart. This finds mistakes; a node that wants to deceive can.
+        """
+        status, genesis = self._get("/block-height/0", MAX_TEXT_BYTES)
+        blocks = self._json("/blocks")
+        try:
+            height, bits = _integer(blocks[0]["height"]), _integer(blocks[0]["bits"])
+        except (LookupError, TypeError, ValueError):
+            raise self._nonsense("its list of blocks") from None
+        is_hard = bits == params.pow_limit_bits
+        if not params.no_retargeting:
+            is_hard = bits < 2**32 and 0 < decode_bits(bits) <= params.pow_limit
+        is_same = self._expect_ok(status, genesis) == display_hash(params.genesis.hash).encode()
+        if not is_same or (height > 0 and not is_hard):
+            raise WrongNetwork(
+                f"{self.url} is a node of another network, this wallet belongs to {params.name}: "
+                f"name a node of {params.name}"
+            )
 
     def tip(self) -> Tip:
         """The tip of the node's chain, height and hash from one answer."""

@@ -14,10 +14,18 @@ from pathlib import Path
 
 import pytest
 
+from chain.params import CLASSROOM, REGTEST, Params
 from chain.transaction import OutPoint, Transaction, TxIn, TxOut
 from tests.wallet.fake_node import FakeNode, shown
 from wallet.client import EsploraClient, HistoryRow
-from wallet.errors import NodeError, NodeNonsense, NodeRefused, NodeTimeout, NodeUnreachable
+from wallet.errors import (
+    NodeError,
+    NodeNonsense,
+    NodeRefused,
+    NodeTimeout,
+    NodeUnreachable,
+    WrongNetwork,
+)
 from wallet.ledger import Status, Tip
 
 SCRIPT = b"\x00\x14" + bytes(range(20))
@@ -41,6 +49,47 @@ def route(script: bytes) -> str:
 def test_the_tip(node: FakeNode, client: EsploraClient) -> None:
     name = node.chain.mine()
     assert client.tip() == Tip(1, name)
+
+
+REGTEST_GENESIS = b"0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206"
+
+
+@pytest.mark.parametrize(
+    ("params", "genesis", "height", "bits", "fits"),
+    [
+        (REGTEST, REGTEST_GENESIS, 120, 0x207FFFFF, True),
+        (REGTEST, REGTEST_GENESIS, 120, 0x1F00FFFF, False),
+        (REGTEST, b"00" * 32, 120, 0x207FFFFF, False),
+        (REGTEST, REGTEST_GENESIS, 0, 0x1D00FFFF, True),
+        (CLASSROOM, REGTEST_GENESIS, 120, 0x1E7FFFFF, True),
+        (CLASSROOM, REGTEST_GENESIS, 120, 0x207FFFFF, False),
+        (CLASSROOM, REGTEST_GENESIS, 120, 0, False),
+        (CLASSROOM, REGTEST_GENESIS, 120, 2**62, False),
+    ],
+)
+def test_a_node_of_another_network_is_noticed(
+    node: FakeNode,
+    client: EsploraClient,
+    params: Params,
+    genesis: bytes,
+    height: int,
+    bits: int,
+    fits: bool,
+) -> None:
+    node.answers["/block-height/0"] = (200, genesis)
+    node.answers["/blocks"] = (200, json.dumps([{"height": height, "bits": bits}]).encode())
+    if fits:
+        client.check_network(params)
+    else:
+        with pytest.raises(WrongNetwork, match=f"name a node of {params.name}"):
+            client.check_network(params)
+
+
+def test_a_list_of_blocks_that_is_none_is_nonsense(node: FakeNode, client: EsploraClient) -> None:
+    node.answers["/block-height/0"] = (200, REGTEST_GENESIS)
+    node.answers["/blocks"] = (200, b'[{"height": 1}]')
+    with pytest.raises(NodeNonsense, match="list of blocks"):
+        client.check_network(REGTEST)
 
 
 def test_a_script_without_a_history(client: EsploraClient) -> None:
