@@ -27,13 +27,16 @@ def foreign_package() -> str | None:
 
 def main() -> None:
     """Run the command line; one line and exit code 1 when a foreign package is in the way."""
-    complaint = foreign_package()
-    if complaint is not None:
-        sys.exit(complaint)
-    # lazy: a foreign `scripts` must be noticed before it is imported
-    from scripts.cli.main import main as command_line
+    try:
+        complaint = foreign_package()
+        if complaint is not None:
+            sys.exit(complaint)
+        # lazy: a foreign `scripts` must be noticed before it is imported
+        from scripts.cli.main import main as command_line
 
-    command_line()
+        command_line()
+    except KeyboardInterrupt:  # while modules are being read; later ones come out as exit codes
+        sys.exit(130)
 
 
 if __name__ == "__main__":

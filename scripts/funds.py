@@ -6,11 +6,15 @@ words), so any wallet that restores it sees the same accounts. It is worth nothi
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from chain.params import Params
-from scripts.network import LocalNetwork, NodeProcess
+from scripts.network import LocalNetwork, NetworkError, exclusive
+from scripts.node_process import NodeProcess
 from wallet import Wallet
+from wallet.amounts import format_amount
 from wallet.client import EsploraClient
+from wallet.errors import NotEnoughMoney
 
 TEST_MNEMONIC = "test test test test test test test test test test test junk"
 ACCOUNTS = 10
@@ -43,10 +47,11 @@ def faucet_address(params: Params) -> str:
 def fund(network: LocalNetwork, params: Params) -> str:
     """Mine the first blocks: one to each account, some to the faucet, and more to mature them.
 
-    Returns the tip's hash. A chain that has blocks already is left as it is.
+    Nobody else may mine meanwhile. Returns the tip's hash; a chain that has been funded before is
+    left as it is.
     """
     miner = network.first().rpc
-    if miner.call("getblockcount") > 0:
+    if network.is_funded:
         return str(miner.call("getbestblockhash"))
     to_faucet = faucet_address(params)
     rewards = [(account.address, 1) for account in accounts(params)]
@@ -56,6 +61,7 @@ def fund(network: LocalNetwork, params: Params) -> str:
             miner.call("generatetoaddress", count, address)
     else:
         mine_in_the_past(network.first(), params, rewards)
+    network.set_funded()
     return str(miner.call("getbestblockhash"))
 
 
@@ -87,8 +93,19 @@ def balances(node: NodeProcess, params: Params) -> list[Account]:
 
 
 def pay_from_faucet(node: NodeProcess, params: Params, address: str, satoshis: int) -> str:
-    """Send coins of the faucet to an address; returns the txid as people see it."""
+    """Send coins of the faucet to an address; returns the txid as people see it.
+
+    Callers wait for each other: two that saw the same coins would spend them twice.
+    """
     faucet = Wallet.in_memory(TEST_MNEMONIC, params, account=FAUCET_ACCOUNT)
     client = EsploraClient(node.url)
-    faucet.sync(client)
-    return faucet.send(client, [(address, satoshis)])
+    with exclusive(Path(node.datadir).parent):
+        faucet.sync(client)
+        try:
+            return faucet.send(client, [(address, satoshis)])
+        except NotEnoughMoney as error:
+            have, need = format_amount(error.have), format_amount(error.need)
+            raise NetworkError(
+                f"the faucet can spend {have} and needs {need}; "
+                "mine more for it: farthing testnet mine 10"
+            ) from error

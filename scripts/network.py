@@ -1,8 +1,8 @@
 """A local network: node processes started, funded, watched and stopped.
 
-It knows processes, ports, folders and the file that remembers them (`testnet.json`); what a node
-does inside its process it does not know: it talks to nodes by JSON-RPC only. Every process it
-starts, it can also find again and stop, from this or a later run.
+It knows ports, folders, who dials whom, and the file that remembers the processes
+(`testnet.json`); one process is scripts/node_process.py. Every process it starts, it can also find
+again and stop, from this or a later run.
 """
 
 import contextlib
@@ -14,66 +14,26 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from scripts.rpc_client import NodeUnreachable, RpcClient
+from node.errors import StorageError
+from node.storage.opening import DirectoryLock
+from scripts.node_process import OUTPUT_FILE, NodeProcess, answers, has_block
 
+# By its path, so that no folder called `node` or `chain` where we are called from comes first.
+COMMAND = (sys.executable, str(Path(__file__).resolve().parent.parent / "farthing.py"))
 READY_S = 30.0
 STOP_S = 10.0
 POLL_S = 0.02
 STATE_FILE = "testnet.json"
-LOG_FILE = "node.log"
 MAX_NODES = 50
 
 
 class NetworkError(Exception):
     """The network can't do what was asked; the text is one line that says what to do."""
-
-
-@dataclass(frozen=True)
-class NodeProcess:
-    """One node of the network: where it answers, where its data lies, its process id."""
-
-    url: str
-    datadir: str
-    pid: int
-    network: str
-
-    @property
-    def rpc(self) -> RpcClient:
-        """JSON-RPC with the credentials of the node's cookie file."""
-        return RpcClient(self.url, Path(self.datadir) / self.network / ".cookie")
-
-    @property
-    def log(self) -> Path:
-        """What the process printed."""
-        return Path(self.datadir) / LOG_FILE
-
-    def is_running(self) -> bool:
-        """Whether the process lives and is still ours (a process id can be given away again)."""
-        command = Path(f"/proc/{self.pid}/cmdline")
-        if command.parent.parent.joinpath("self").exists():
-            with contextlib.suppress(OSError):
-                return self.datadir.encode() in command.read_bytes()
-            return False
-        shown = subprocess.run(
-            ["ps", "-o", "command=", "-p", str(self.pid)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return self.datadir in shown.stdout
-
-    def last_words(self) -> str:
-        """The last line that the process printed, for a message about its end."""
-        try:
-            lines = self.log.read_text(errors="replace").strip().splitlines()
-        except OSError:
-            return "it printed nothing"
-        return lines[-1] if lines else "it printed nothing"
 
 
 class LocalNetwork:
@@ -87,17 +47,20 @@ class LocalNetwork:
         self.directory = directory.resolve()
         self.network = network or "regtest"
         self.nodes: list[NodeProcess] = []
+        self.funded: list[str] = []
         self._options: list[list[str]] = []
         self._children: dict[int, subprocess.Popen[bytes]] = {}
-        self._load(network)
+        if (state := self._load()) and network is None:
+            self.network = state["network"]
 
-    def _load(self, network: str | None) -> None:
+    def _load(self) -> dict[str, Any] | None:
         try:
-            state = json.loads((self.directory / STATE_FILE).read_text())
-            self.network = network or state["network"]
+            state: dict[str, Any] = json.loads((self.directory / STATE_FILE).read_text())
             self.nodes = [NodeProcess(**node) for node in state["nodes"]]
+            self.funded = [str(network) for network in state["funded"]]
+            return state
         except FileNotFoundError:
-            return
+            return None
         except (ValueError, KeyError, TypeError) as error:
             raise NetworkError(
                 f"{self.directory / STATE_FILE} is damaged ({error}); "
@@ -106,10 +69,21 @@ class LocalNetwork:
 
     def _save(self) -> None:
         path = self.directory / STATE_FILE
-        state = {"network": self.network, "nodes": [asdict(node) for node in self.nodes]}
+        nodes = [asdict(node) for node in self.nodes]
+        state = {"network": self.network, "nodes": nodes, "funded": self.funded}
         temporary = path.with_suffix(".tmp")
         temporary.write_text(json.dumps(state, indent=2) + "\n")
         temporary.replace(path)
+
+    @property
+    def is_funded(self) -> bool:
+        """Whether the chain of this kind of network has its first blocks, money for everybody."""
+        return self.network in self.funded
+
+    def set_funded(self) -> None:
+        """Remember that it has."""
+        self.funded.append(self.network)
+        self._save()
 
     @property
     def running(self) -> list[NodeProcess]:
@@ -135,31 +109,35 @@ class LocalNetwork:
         `options` gives the further switches of `farthing node run` for each node. Data of an
         earlier run is taken up again unless `fresh`. `prepare` is called as soon as the first node
         answers: what it mines there, the others fetch when they come. Raises NetworkError; then
-        nothing is left running.
+        nothing that it started is left running.
         """
-        self.require_stopped()
         if not 1 <= count <= MAX_NODES:
             raise NetworkError(f"{count} nodes were asked for; 1 to {MAX_NODES} can be started")
-        require_free_ports(range(first_port, first_port + count))
-        if fresh and (self.directory / STATE_FILE).exists():
-            self.forget()
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.nodes = []
-        self._options = [list(options(number)) for number in range(count)]
-        try:
-            for number in range(count):
-                url = f"http://127.0.0.1:{first_port + number}"
-                self.nodes.append(self._launch(number, url, peers_of(number)))
-            self._save()
-            self._wait_ready(self.nodes[:1])
-            prepare()
-            self._wait_ready(self.nodes)
-        except BaseException:
-            self.stop()
-            raise
+        with exclusive(self.directory):
+            self._load()  # another command may just have started one
+            self._require_stopped()
+            require_free_ports(range(first_port, first_port + count))
+            if fresh:
+                self.forget()
+            self.nodes = []
+            self._options = [list(options(number)) for number in range(count)]
+            try:
+                self._start(first_port, prepare)
+            except BaseException:
+                self.stop_children()
+                raise
 
-    def require_stopped(self) -> None:
-        """Raise NetworkError if nodes of an earlier start are running."""
+    def _start(self, first_port: int, prepare: Callable[[], object]) -> None:
+        for number in range(len(self._options)):
+            url = f"http://127.0.0.1:{first_port + number}"
+            self.nodes.append(self._launch(number, url, peers_of(number)))
+            self._save()
+        self._wait_ready(self.nodes[:1])
+        prepare()
+        self._wait_ready(self.nodes)
+
+    def _require_stopped(self) -> None:
         if self.running:
             raise NetworkError(
                 f"a network of {len(self.running)} nodes runs already in {self.directory}; "
@@ -169,12 +147,12 @@ class LocalNetwork:
     def _launch(self, number: int, url: str, peers: Sequence[int]) -> NodeProcess:
         datadir = self.directory / f"node{number}"
         datadir.mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "farthing", "node", "run"]
+        command = [*COMMAND, "node", "run"]
         command += ["--network", self.network, "--datadir", str(datadir)]
         command += ["--listen", url.removeprefix("http://"), "--allow-private-peers"]
         for peer in peers:
             command += ["--peer", self.nodes[peer].url]
-        with (datadir / LOG_FILE).open("ab") as log:
+        with (datadir / OUTPUT_FILE).open("ab") as log:
             # A session of its own: Ctrl-C in the terminal reaches us alone, and we stop the nodes.
             child = subprocess.Popen(
                 [*command, *self._options[number]],
@@ -186,11 +164,19 @@ class LocalNetwork:
         self._children[child.pid] = child
         return NodeProcess(url, str(datadir), child.pid, self.network)
 
-    def restart_node(self, number: int, peers: Sequence[int] | None = None) -> None:
+    def restart_node(
+        self,
+        number: int,
+        peers: Sequence[int] | None = None,
+        options: Sequence[str] | None = None,
+    ) -> None:
         """Start a node that has ended again, on its own data, and wait until it answers.
 
-        `peers` are the nodes that it dials from now on; without them, the same as at the start.
+        `peers` are the nodes that it dials from now on, `options` its further switches; without
+        them, the same as at the start.
         """
+        if options is not None:
+            self._options[number] = list(options)
         ended = self.nodes[number]
         if self.is_running(ended):
             raise NetworkError(f"the node at {ended.url} still runs; stop it first")
@@ -224,7 +210,13 @@ class LocalNetwork:
 
     def stop(self) -> int:
         """Stop every node (gently, then by force) and say how many were running."""
-        running = self.running
+        return self._stop(self.running)
+
+    def stop_children(self) -> int:
+        """Stop the nodes that this object started, and say how many were running."""
+        return self._stop([node for node in self.running if node.pid in self._children])
+
+    def _stop(self, running: Sequence[NodeProcess]) -> int:
         for node in running:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(node.pid, signal.SIGTERM)
@@ -240,31 +232,64 @@ class LocalNetwork:
         return len(running)
 
     def forget(self) -> None:
-        """Delete the nodes' data and what is remembered; only folders that we made."""
-        for datadir in self.directory.glob("node[0-9]*"):
-            shutil.rmtree(datadir)
-        (self.directory / STATE_FILE).unlink(missing_ok=True)
+        """Delete this kind of network's data; only folders that we made."""
+        if not (self.directory / STATE_FILE).exists():
+            return
+        for folder in self.directory.glob(f"node[0-9]*/{self.network}"):
+            shutil.rmtree(folder)
+        self.funded = [network for network in self.funded if network != self.network]
 
-    def wait_for_tip(self, block_hash: str, timeout_s: float = READY_S) -> None:
-        """Wait until every running node's best block is `block_hash`."""
+    def wait_for_block(self, block_hash: str, timeout_s: float = READY_S) -> None:
+        """Wait until a block is part of every running node's chain, as tip or below it."""
         deadline = time.monotonic() + timeout_s
         for node in self.running:
-            while node.rpc.call("getbestblockhash") != block_hash:
+            while not has_block(node, block_hash):
                 if time.monotonic() > deadline:
                     raise NetworkError(
-                        f"the node at {node.url} did not reach block {block_hash} "
-                        f"within {timeout_s:.0f} s; see {node.log}"
+                        f"the node at {node.url} has no block {block_hash} in its chain "
+                        f"after {timeout_s:.0f} s; see {node.log}"
                     )
                 time.sleep(POLL_S)
 
+    def wait_for_links(self, timeout_s: float = READY_S) -> None:
+        """Wait until every running node has a peer, unless there is only one."""
+        deadline = time.monotonic() + timeout_s
+        for node in self.running if len(self.running) > 1 else ():
+            while not node.rpc.call("getpeerinfo"):
+                if time.monotonic() > deadline:
+                    raise NetworkError(f"the node at {node.url} has no peer; see {node.log}")
+                time.sleep(POLL_S)
+
     def first(self) -> NodeProcess:
-        """The first running node; NetworkError when there is none."""
+        """The first node that answers; NetworkError when there is none."""
         running = self.running
-        if not running:
+        for node in running:
+            if answers(node):
+                return node
+        if running:
             raise NetworkError(
-                f"no network runs in {self.directory}; start one with: farthing testnet up"
+                f"none of the {len(running)} nodes in {self.directory} answers; "
+                "stop them with: farthing testnet down"
             )
-        return running[0]
+        raise NetworkError(
+            f"no network runs in {self.directory}; start one with: farthing testnet up"
+        )
+
+
+@contextlib.contextmanager
+def exclusive(directory: Path, timeout_s: float = READY_S) -> Iterator[None]:
+    """Wait until no other command works on the network in `directory`, and keep them out."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            lock = DirectoryLock(directory)
+            break
+        except StorageError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_S)
+    with lock:
+        yield
 
 
 def peers_of(number: int) -> list[int]:
@@ -273,15 +298,6 @@ def peers_of(number: int) -> list[int]:
     With five nodes: 1-0, 2-0, 2-1, 3-0, 3-1, 3-2, 4-1, 4-2, 4-3.
     """
     return sorted({number - 1, number - 2, number // 2 - 1} & set(range(number)))
-
-
-def answers(node: NodeProcess) -> bool:
-    """Whether the node's JSON-RPC answers (its cookie appears once it can)."""
-    try:
-        node.rpc.call("getblockcount", timeout_s=5)
-    except (OSError, NodeUnreachable):
-        return False
-    return True
 
 
 def require_free_ports(ports: Sequence[int]) -> None:
@@ -298,14 +314,3 @@ def require_free_ports(ports: Sequence[int]) -> None:
                     f"port {port} is in use; choose other ports with --port, "
                     "or stop what listens there"
                 ) from error
-
-
-def describe(node: NodeProcess) -> dict[str, Any]:
-    """A running node's height, best block, peers and waiting transactions, for people to see."""
-    chain = node.rpc.call("getblockchaininfo")
-    return {
-        "height": chain["blocks"],
-        "tip": chain["bestblockhash"],
-        "peers": len(node.rpc.call("getpeerinfo")),
-        "mempool": len(node.rpc.call("getrawmempool")),
-    }

@@ -16,13 +16,13 @@ class RpcError(Exception):
     """The node answered with an error: Core's `code` and `message`."""
 
     def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
+        super().__init__(f"the node refused: {message.removeprefix('Error: ')}")
         self.code = code
         self.message = message
 
 
 class NodeUnreachable(Exception):  # noqa: N818 - the name says what happened
-    """No answer from the node; the text is one line that says where it was looked for."""
+    """No answer, or none of a node's; the text is one line that says where it was looked for."""
 
 
 class RpcClient:
@@ -35,20 +35,37 @@ class RpcClient:
 
     def call(self, method: str, *params: object, timeout_s: float = 60) -> Any:
         """The method's result; raises RpcError, or NodeUnreachable when there is no answer."""
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+        request = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+        status, body = self._post(request, timeout_s)
+        if status == 401:
+            raise NodeUnreachable(
+                f"the node at {self.url} does not take the password in {self.cookie}; "
+                "is it another node's?"
+            )
+        try:
+            reply = json.loads(body)
+            refusal = reply.get("error")
+            if refusal is not None:
+                raise RpcError(refusal["code"], refusal["message"])
+            return reply["result"]
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise NodeUnreachable(
+                f"what answers at {self.url} (status {status}) is no node; is the address right?"
+            ) from error
+
+    def _post(self, body: str, timeout_s: float) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection(self.address, timeout=timeout_s)
         try:
             connection.request("POST", "/", body, self._headers())
-            reply = json.loads(connection.getresponse().read())
+            reply = connection.getresponse()
+            return reply.status, reply.read()
         except (OSError, http.client.HTTPException, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
             raise NodeUnreachable(
-                f"no answer from the node at {self.url} ({error}); is it running?"
+                f"no answer from the node at {self.url} ({why}); is it running?"
             ) from error
         finally:
             connection.close()
-        if "error" in reply and reply["error"] is not None:
-            raise RpcError(reply["error"]["code"], reply["error"]["message"])
-        return reply["result"]
 
     def _headers(self) -> dict[str, str]:
         credentials = base64.b64encode(self.cookie.read_text().strip().encode()).decode()

@@ -1,21 +1,27 @@
 """What all command lines share: one-line errors, JSON output, tables, amounts, options.
 
-A command's body raises what it likes from the list in `one_line`; people see one sentence on stderr
-and exit code 1 (2 for wrong usage). Nobody sees a traceback, unless FARTHING_DEBUG is set.
+A command's body raises what it likes; people see one sentence on stderr and exit code 1, 2 for
+wrong usage, 130 after Ctrl-C. Nobody sees a traceback, unless FARTHING_DEBUG is set.
 """
 
-import functools
+import contextlib
+import io
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TextIO, TypeVar, cast
 
 import click
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Words = Sequence[str]
 COIN = 100_000_000
+OK, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+OURS = ("chain", "wallet", "node", "scripts")
+PIPED_WIDTH = 200  # columns of a table that goes to no terminal
 
 
 def fail(sentence: str) -> NoReturn:
@@ -23,32 +29,81 @@ def fail(sentence: str) -> NoReturn:
     raise click.ClickException(sentence)
 
 
-def one_line(function: Callable[P, R]) -> Callable[P, R]:
-    """Turn whatever a command raises into one line; click's own errors pass."""
+def complain(sentence: str) -> None:
+    """One line on stderr."""
+    with contextlib.suppress(OSError):  # nobody has to read it
+        click.echo(f"farthing: {' '.join(sentence.split())}", err=True)
 
-    @functools.wraps(function)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return function(*args, **kwargs)
-        except (click.ClickException, click.Abort, click.exceptions.Exit):
+
+def run(command: click.Command, words: Words, name: str = "farthing") -> int:
+    """Run a command line; the exit code. Whatever goes wrong becomes one line on stderr."""
+    prepare_streams()
+    try:
+        return run_bare(command, words, name)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return WRONG_USAGE
+    except click.UsageError as error:
+        complain(with_help(error, name))
+        return WRONG_USAGE
+    except click.ClickException as error:
+        complain(error.format_message())
+        return FAILED
+    except (KeyboardInterrupt, EOFError, click.Abort):
+        complain("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # `| head` has seen enough. Python would complain when it flushes what nobody reads.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except Exception as error:
+        if os.environ.get("FARTHING_DEBUG"):
             raise
-        except Exception as error:
-            if os.environ.get("FARTHING_DEBUG"):
-                raise
-            raise click.ClickException(sentence_of(error)) from error
+        complain(sentence_of(error))
+        return FAILED
 
-    return wrapped
+
+def prepare_streams() -> None:
+    """Have all three, whatever was closed; a letter that can't be shown must not end a command."""
+    # Opening takes the lowest free number, so that no file or socket becomes "standard output".
+    sys.stdin = sys.stdin or null("r")
+    sys.stdout = sys.stdout or null("w")
+    sys.stderr = sys.stderr or null("w")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def null(mode: str) -> TextIO:
+    """Where nothing comes from and everything may go, to the end of the process."""
+    return cast(TextIO, open(os.devnull, mode, encoding="utf-8"))
+
+
+def run_bare(command: click.Command, words: Words, name: str) -> int:
+    """Run a command line and let its exceptions out, but for click's way to say an exit code."""
+    try:
+        with command.make_context(name, list(words)) as context:
+            command.invoke(context)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    return OK
+
+
+def with_help(error: click.UsageError, name: str) -> str:
+    """What was wrong with the usage, and which --help tells more."""
+    path = error.ctx.command_path if error.ctx else name
+    text = error.format_message()
+    return f"{text}{'' if text.endswith(('.', '?', ')')) else '.'} See: {path} --help"
 
 
 def sentence_of(error: Exception) -> str:
     """One line for any exception; our own carry their sentence, strangers are named."""
-    text = " ".join(str(error).split())
-    ours = type(error).__module__.split(".")[0] in ("chain", "wallet", "node", "scripts")
-    if ours and text:
+    text = str(error)
+    if text and type(error).__module__.split(".")[0] in OURS:
         return text
     if isinstance(error, OSError) and error.strerror:
-        where = f" ({error.filename})" if error.filename else ""
-        return f"{error.strerror}{where}"
+        what = f"can't use {error.filename}" if error.filename else "can't read or write"
+        return f"{what}: {error.strerror}; check the path, its permissions and the disk"
     return f"unexpected {type(error).__name__}: {text} (FARTHING_DEBUG=1 shows where)"
 
 
@@ -64,6 +119,11 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2))
 
 
+def print_json_line(value: Any) -> None:
+    """Print a value as JSON on a line of its own: where more will follow."""
+    click.echo(json.dumps(value))
+
+
 def coins(satoshis: int) -> str:
     """An amount for people, with its unit: `2.50000000 BTC`."""
     sign = "-" if satoshis < 0 else ""
@@ -71,22 +131,26 @@ def coins(satoshis: int) -> str:
     return f"{sign}{whole}.{rest:08d} BTC"
 
 
-def print_table(
-    columns: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None
-) -> None:
+def plural(count: int, noun: str) -> str:
+    """`1 node`, `2 nodes`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table; a column whose name ends in `>` is set to the right."""
     # lazy: rich takes longer to import than a short command runs
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
         right = column.endswith(">")
-        table.add_column(
-            column.rstrip(">"), justify="right" if right else "left", overflow="fold", no_wrap=False
-        )
+        table.add_column(column.rstrip(">"), justify="right" if right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
-    width = None if sys.stdout.isatty() else 200
-    Console(width=width, highlight=False, markup=False).print(table)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPED_WIDTH
+    page = io.StringIO()
+    Console(file=page, width=width, highlight=False, markup=False).print(table)
+    # rich fills lines with blanks, and its own printing ends a program whose reader has left.
+    click.echo("".join(f"{line.rstrip()}\n" for line in page.getvalue().splitlines()))

@@ -1,8 +1,11 @@
 """`farthing`: the root command. Each group of commands is imported when it is used, not before."""
 
 import importlib
+import sys
 
 import click
+
+from scripts.cli.common import run
 
 GROUPS = {
     "testnet": ("scripts.cli.testnet", "A local network: nodes, funded accounts, a faucet."),
@@ -46,4 +49,4 @@ def root() -> None:
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 it could not be done, 2 wrong usage."""
-    root(prog_name="farthing")
+    sys.exit(run(root, sys.argv[1:]))

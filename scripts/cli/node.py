@@ -4,23 +4,25 @@ It turns switches into a NodeConfig. Testing and policy switches carry Bitcoin C
 units, with two dashes, so that what is known from bitcoind works here.
 """
 
-import sys
+import re
 import tomllib
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from scripts.cli import places
-from scripts.cli.common import COIN, fail, one_line
+from scripts.cli.common import COIN, fail
 
 if TYPE_CHECKING:
     from chain.params import Params
     from node.policy import PolicyOptions
 
 DEFAULT_PORT = 18443
+T = TypeVar("T")
+AMOUNT = re.compile(r"[0-9]{1,8}(\.[0-9]{1,8})?", re.ASCII)
 
 
 class Amount(click.ParamType[int]):
@@ -30,13 +32,14 @@ class Amount(click.ParamType[int]):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> int:
         """Exact: no float is ever made of it."""
-        try:
-            satoshis = Decimal(str(value)) * COIN
-        except InvalidOperation:
-            self.fail(f"{value!r} is not an amount in BTC/kvB", param, ctx)
-        if not satoshis.is_finite() or satoshis < 0 or satoshis != int(satoshis):
-            self.fail(f"{value!r} is not a whole number of satoshis per kvB", param, ctx)
-        return int(satoshis)
+        if not AMOUNT.fullmatch(str(value)):
+            self.fail(
+                f"{str(value)[:40]!r} is not an amount in BTC/kvB: write it like 0.00001, "
+                "with at most 8 decimals",
+                param,
+                ctx,
+            )
+        return int(Decimal(str(value)) * COIN)
 
 
 class Switch(click.ParamType[bool]):
@@ -99,6 +102,7 @@ def read_network(name: str, heights: tuple[str, ...]) -> "Params":
     """The named network, or the one that a TOML file describes; with soft forks moved."""
     # lazy: the help text must not wait for the chain
     from chain import params as networks
+    from chain.errors import DecodeError
 
     if name.endswith(".toml"):
         try:
@@ -107,6 +111,8 @@ def read_network(name: str, heights: tuple[str, ...]) -> "Params":
             fail(f"there is no file {name}; --network takes a name or a TOML file")
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             fail(f"{name} is not TOML: {error}")
+        except DecodeError as error:
+            fail(f"{name}: {error}")
     else:
         chosen = networks.network(name)
     return networks.with_activation_heights(chosen, dict(map(activation, heights)))
@@ -118,6 +124,14 @@ def activation(text: str) -> tuple[str, int]:
     if not at or not height.isascii() or not height.isdigit():
         fail(f"--testactivationheight takes NAME@HEIGHT, such as segwit@100, not '{text}'")
     return name, int(height)
+
+
+def named(switch: str, parse: Callable[[], T]) -> T:
+    """What a switch means, or one line that names the switch."""
+    try:
+        return parse()
+    except ValueError as error:
+        fail(f"{switch}: {error}")
 
 
 @click.group()
@@ -137,7 +151,7 @@ def node() -> None:
     "--network",
     default="regtest",
     show_default=True,
-    help="regtest, classroom, main, or FILE.toml.",
+    help="regtest, classroom, main, or a FILE.toml that describes one of your own.",
 )
 @click.option(
     "--datadir",
@@ -158,10 +172,28 @@ def node() -> None:
     help="With --mine-to. auto: a block one second after a payment; seconds between blocks; off.",
 )
 @click.option("--mine-to", help="Mine, and pay this address.")
-@click.option("--par", default=0, help="Threads that check scripts.  [default: all processors]")
-@click.option("--store", "engine", default="auto", show_default=True, help="leveldb or sqlite.")
+@click.option(
+    "--par",
+    type=click.IntRange(0),
+    default=0,
+    help="Threads that check scripts, at most 15.  [default: all processors]",
+)
+@click.option(
+    "--store",
+    "engine",
+    type=click.Choice(["auto", "leveldb", "sqlite"]),
+    default="auto",
+    show_default=True,
+    help="auto: what is there, else LevelDB if it is installed.",
+)
 @click.option("--no-index", is_flag=True, help="Keep no index; most of Esplora's API then is gone.")
-@click.option("--max-inbound", default=125, show_default=True, help="Links that others may open.")
+@click.option(
+    "--max-inbound",
+    type=click.IntRange(0, 1000),
+    default=125,
+    show_default=True,
+    help="Links that others may open.",
+)
 @click.option(
     "--testactivationheight",
     "heights",
@@ -169,7 +201,6 @@ def node() -> None:
     help="NAME@HEIGHT for bip34, dersig, cltv, csv or segwit (repeatable).",
 )
 @policy_switches
-@one_line
 def run(
     network: str,
     datadir: Path,
@@ -193,12 +224,12 @@ def run(
     config = NodeConfig(
         params=read_network(network, heights),
         datadir=datadir,
-        listen=parse_address(listen, DEFAULT_PORT),
-        peers=parse_addresses(peers, DEFAULT_PORT),
+        listen=named("--listen", lambda: parse_address(listen, DEFAULT_PORT)),
+        peers=named("--peer", lambda: parse_addresses(peers, DEFAULT_PORT)),
         connect_only=switches["connect"],
         allow_hosts=allow_hosts,
         allow_private_peers=switches["allow_private_peers"],
-        block_time=parse_block_time(block_time),
+        block_time=named("--block-time", lambda: parse_block_time(block_time)),
         mine_to=switches["mine_to"],
         par=switches["par"],
         engine=switches["engine"],
@@ -206,14 +237,13 @@ def run(
         max_inbound=switches["max_inbound"],
         policy=policy_of(switches),
     )
-    sys.exit(daemon.run(config))
+    raise click.exceptions.Exit(daemon.run(config))
 
 
 @node.command()
 @click.argument("url")
 @click.option("--network", default="regtest", show_default=True, help="The node's network.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-@one_line
 def watch(url: str, network: str, as_json: bool) -> None:
     """Print the gossip of the node at URL as it passes, decoded, until Ctrl-C.
 
@@ -226,4 +256,4 @@ def watch(url: str, network: str, as_json: bool) -> None:
     from node.config import parse_address
 
     address = parse_address(url, DEFAULT_PORT)
-    sys.exit(watching.run(address, read_network(network, ()), as_json=as_json))
+    raise click.exceptions.Exit(watching.run(address, read_network(network, ()), as_json=as_json))

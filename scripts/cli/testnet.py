@@ -1,29 +1,39 @@
 """`farthing testnet`: a whole network on this machine, with money on it, in one command.
 
-It knows how to show a network to people; starting and finding processes is scripts/network.py,
-money is scripts/funds.py.
+It knows the commands; how a network looks is scripts/cli/network_views.py, starting and finding
+processes is scripts/network.py, money is scripts/funds.py.
 """
 
 import contextlib
-import json
-import shlex
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from scripts.cli import places
-from scripts.cli.common import coins, fail, json_option, one_line, print_json, print_table
-from scripts.network import LocalNetwork, NodeProcess, describe
+from scripts.cli.common import coins, fail, json_option, plural, print_json, print_json_line
+from scripts.cli.network_views import (
+    WATCH_S,
+    datadir_words,
+    show_banner,
+    show_log,
+    show_status,
+    state_of,
+    watch_blocks,
+)
+from scripts.network import LocalNetwork
+
+if TYPE_CHECKING:
+    from chain.params import Params
 
 FIRST_PORT = 18443
-WATCH_S = 0.25
-CONFIRM_S = 15.0
+CONFIRM_S = 15.0  # a block comes a second after a payment
+CONFIRM_SPACINGS = 12  # where blocks take their time: missed once in 150,000 times
 
 
 @click.group()
@@ -63,7 +73,6 @@ def directory_option(function: Any) -> Any:
 )
 @click.option(
     "--block-time",
-    default=None,
     help="auto: a block one second after a payment arrives; a number: seconds between blocks; off."
     "  [default: auto; 10 on classroom]",
 )
@@ -71,7 +80,6 @@ def directory_option(function: Any) -> Any:
 @click.option("--fresh", is_flag=True, help="Forget the blocks of an earlier run.")
 @directory_option
 @json_option
-@one_line
 def up(
     count: int,
     port: int,
@@ -86,37 +94,64 @@ def up(
 
     It stays in the foreground and shows blocks as they come; Ctrl-C stops every node. An earlier
     run's chain is taken up again unless --fresh.
+
+    \b
+    Example:
+      farthing testnet up --nodes 3 --detach
     """
     # lazy: the help text must not wait for keys and networks
     from chain.params import network as params_of
-    from scripts.funds import faucet_address, fund
+    from node.config import parse_block_time
 
-    local = LocalNetwork(directory, network)
     params = params_of(network)
     block_time = block_time or ("auto" if params.no_retargeting else str(params.target_spacing_s))
-    mining = ["--block-time", block_time, "--mine-to", faucet_address(params)]
-    # Before the block below, which stops whatever runs when it ends badly.
-    local.require_stopped()
+    parse_block_time(block_time)
+    local = LocalNetwork(directory, network)
     with stopped_at_the_end(local, keep=detach):
-        local.start(
-            count,
-            first_port=port,
-            options=lambda number: mining if number == 0 else [],
-            fresh=fresh,
-            prepare=lambda: fund(local, params),
-        )
-        local.wait_for_tip(local.first().rpc.call("getbestblockhash"))
+        start(local, params, count, port, block_time, fresh)
         if as_json:
-            print_json(state_of(local))
+            (print_json if detach else print_json_line)(state_of(local))
         else:
             show_banner(local, block_time, detach)
         if not detach:
             watch_blocks(local, as_json)
 
 
+def start(
+    local: LocalNetwork, params: "Params", count: int, port: int, block_time: str, fresh: bool
+) -> None:
+    """Start the nodes, the first one mining, and see that there is money and that they agree.
+
+    What an interrupted first start left is half made, and is begun afresh.
+    """
+    # lazy: the help text must not wait for keys and networks
+    from scripts.funds import faucet_address, fund
+
+    mining = ["--block-time", block_time, "--mine-to", faucet_address(params)]
+    fresh = fresh or not local.is_funded
+    # By the clock, blocks would come between those that fund the accounts.
+    mines_later = fresh and block_time not in ("auto", "off")
+
+    def prepare() -> None:
+        fund(local, params)
+        if mines_later:
+            local.stop_node(0)
+            local.restart_node(0, options=mining)
+
+    local.start(
+        count,
+        first_port=port,
+        options=lambda number: mining if number == 0 and not mines_later else [],
+        fresh=fresh,
+        prepare=prepare,
+    )
+    local.wait_for_links()
+    local.wait_for_block(local.first().rpc.call("getbestblockhash"))
+
+
 @contextlib.contextmanager
 def stopped_at_the_end(network: LocalNetwork, keep: bool) -> Iterator[None]:
-    """Stop the network's nodes however the block ends; with `keep` only when it ends badly."""
+    """Stop the nodes that are started in the block; with `keep` only when it ends badly."""
 
     def interrupted(_signal: int, _frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt
@@ -127,147 +162,56 @@ def stopped_at_the_end(network: LocalNetwork, keep: bool) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        stopped = network.stop()
-        click.echo(f"\nstopped {stopped} nodes; the chain is kept in {network.directory}", err=True)
+        stopped = network.stop_children()
+        if not stopped:
+            raise
+        click.echo(f"\n{stop_words(network, stopped)}", err=True)
     except BaseException:
-        network.stop()
+        network.stop_children()
         raise
     else:
         if not keep:
-            network.stop()
+            network.stop_children()
 
 
-def show_banner(network: LocalNetwork, block_time: str, detached: bool) -> None:
-    """Print what a new user needs: nodes, accounts, where the data lies, what to do next."""
-    state = state_of(network)
-    folder = (
-        ""
-        if network.directory == places.testnet_directory().resolve()
-        else (f" --datadir {shlex.quote(str(network.directory))}")
-    )
-    click.echo(f"\n{len(network.nodes)} nodes ({network.network}), connected, at one tip:\n")
-    for number, node in enumerate(network.nodes):
-        click.echo(f"  node {number}   {node.url}   Esplora API: {node.url}/api")
-    click.echo("\nAvailable accounts:\n")
-    for number, account in enumerate(state["accounts"]):
-        balance = coins(account["balance"])
-        click.echo(f"  ({number}) {account['address']}   {balance}   {account['path']}")
-    click.echo(f"\nMnemonic: {state['mnemonic']}")
-    click.echo("          (known to everybody: never send real money to it)")
-    click.echo(f"Blocks:   {describe_block_time(block_time)}")
-    click.echo(f"Data:     {network.directory}")
-    click.echo(f"Pay:      farthing testnet faucet{folder} ADDRESS 2.5")
-    stop = f"farthing testnet down{folder}" if detached else "Ctrl-C"
-    click.echo(f"Stop:     {stop}\n")
-
-
-def describe_block_time(block_time: str) -> str:
-    """One sentence about when blocks are mined."""
-    if block_time == "auto":
-        return "one second after a payment arrives"
-    if block_time == "off":
-        return "only by: farthing testnet mine N"
-    return f"one every {block_time} seconds or so"
-
-
-def watch_blocks(network: LocalNetwork, as_json: bool) -> None:
-    """Print each new block of the first node, until interrupted; a node that ends is named."""
-    node = network.first()
-    height = node.rpc.call("getblockcount")
-    reported: set[int] = set()
-    while True:
-        time.sleep(WATCH_S)
-        for gone in network.nodes:
-            if gone.pid not in reported and not network.is_running(gone):
-                reported.add(gone.pid)
-                click.echo(f"the node at {gone.url} has ended: {gone.last_words()}", err=True)
-        if node.pid in reported:
-            fail(f"the first node is gone; see {node.log}")
-        for number in range(height + 1, node.rpc.call("getblockcount") + 1):
-            show_block(node, number, as_json)
-            height = number
-
-
-def show_block(node: NodeProcess, height: int, as_json: bool) -> None:
-    """Print one line about a block."""
-    block = node.rpc.call("getblock", node.rpc.call("getblockhash", height))
-    count = len(block["tx"])
-    if as_json:
-        click.echo(json.dumps({"height": height, "hash": block["hash"], "transactions": count}))
-        return
-    what = "1 transaction" if count == 1 else f"{count} transactions"
-    stamp = time.strftime("%H:%M:%S", time.localtime(block["time"]))
-    click.echo(f"{stamp}  block {height}  {block['hash']}  {what}, {block['size']} bytes")
-
-
-def state_of(network: LocalNetwork) -> dict[str, Any]:
-    """The network as data: nodes, accounts, mnemonic."""
-    # lazy: only commands that show accounts need keys
-    from chain.params import network as params_of
-    from scripts.funds import TEST_MNEMONIC, balances
-
-    known = balances(network.first(), params_of(network.network))
-    return {
-        "nodes": [
-            {"url": node.url, "datadir": node.datadir, "pid": node.pid} for node in network.running
-        ],
-        "accounts": [
-            {"address": account.address, "path": account.path, "balance": account.balance}
-            for account in known
-        ],
-        "mnemonic": TEST_MNEMONIC,
-    }
+def stop_words(network: LocalNetwork, stopped: int) -> str:
+    """One line about nodes that were stopped."""
+    return f"stopped {plural(stopped, 'node')}; the chain is kept in {network.directory}"
 
 
 @testnet.command()
 @directory_option
 @json_option
-@one_line
 def status(directory: Path, as_json: bool) -> None:
-    """Show the nodes (height, tip, peers, waiting transactions) and the accounts."""
+    """Show the nodes (height, tip, peers, waiting transactions) and the accounts.
+
+    \b
+    Example:
+      farthing testnet status --json
+    """
     network = LocalNetwork(directory)
-    network.first()
-    state = state_of(network)
     if as_json:
-        print_json(state)
-        return
-    rows = []
-    for number, node in enumerate(network.nodes):
-        if not network.is_running(node):
-            rows.append([number, node.url, "ended", "", "", "", ""])
-            continue
-        seen = describe(node)
-        rows.append(
-            [
-                number,
-                node.url,
-                node.pid,
-                seen["height"],
-                seen["tip"][:16],
-                seen["peers"],
-                seen["mempool"],
-            ]
-        )
-    print_table(["node>", "url", "pid>", "height>", "tip", "peers>", "waiting>"], rows)
-    accounts = [
-        [number, account["address"], coins(account["balance"]), account["path"]]
-        for number, account in enumerate(state["accounts"])
-    ]
-    print_table(["account>", "address", "balance>", "path"], accounts)
+        print_json(state_of(network))
+    else:
+        show_status(network)
 
 
 @testnet.command()
 @directory_option
 @json_option
-@one_line
 def down(directory: Path, as_json: bool) -> None:
-    """Stop every node of the network; its data stays for the next `up`."""
+    """Stop every node of the network; its data stays for the next `up`.
+
+    \b
+    Example:
+      farthing testnet down
+    """
     network = LocalNetwork(directory)
     stopped = network.stop()
     if as_json:
         print_json({"stopped": stopped})
     elif stopped:
-        click.echo(f"stopped {stopped} nodes; the chain is kept in {network.directory}")
+        click.echo(stop_words(network, stopped))
     else:
         click.echo(f"no network runs in {network.directory}")
 
@@ -277,23 +221,32 @@ def down(directory: Path, as_json: bool) -> None:
 @click.option("--to", "address", help="Who earns the blocks.  [default: the faucet]")
 @directory_option
 @json_option
-@one_line
 def mine(count: int, address: str | None, directory: Path, as_json: bool) -> None:
-    """Mine COUNT blocks now, and wait until every node has them."""
+    """Mine COUNT blocks now, and wait until every node has them.
+
+    \b
+    Example:
+      farthing testnet mine 3
+    """
     # lazy: only commands that need keys wait for them
+    from chain.address import AddressError, address_to_script
     from chain.params import network as params_of
     from scripts.funds import faucet_address
 
     network = LocalNetwork(directory)
-    node = network.first()
-    to = address or faucet_address(params_of(network.network))
+    node, params = network.first(), params_of(network.network)
+    to = address or faucet_address(params)
+    try:
+        address_to_script(to, params)
+    except AddressError as error:
+        fail(f"--to {to}: {error}")
     hashes = [node.rpc.call("generatetoaddress", 1, to)[0] for _ in progress(count)]
-    network.wait_for_tip(hashes[-1])
+    network.wait_for_block(hashes[-1])
     height = node.rpc.call("getblockcount")
     if as_json:
         print_json({"hashes": hashes, "height": height})
     else:
-        click.echo(f"mined {count} to {to}; every node is at height {height}")
+        click.echo(f"mined {plural(count, 'block')} to {to}; every node has them, height {height}")
 
 
 def progress(count: int) -> Iterator[int]:
@@ -311,7 +264,6 @@ def progress(count: int) -> Iterator[int]:
 @click.option("--no-wait", is_flag=True, help="Return at once, without waiting for a block.")
 @directory_option
 @json_option
-@one_line
 def faucet(address: str, amount: str, no_wait: bool, directory: Path, as_json: bool) -> None:
     """Pay AMOUNT bitcoins to ADDRESS, and wait until every node has the payment in a block.
 
@@ -325,60 +277,67 @@ def faucet(address: str, amount: str, no_wait: bool, directory: Path, as_json: b
     from wallet.amounts import parse_amount
 
     network = LocalNetwork(directory)
+    params = params_of(network.network)
     satoshis = parse_amount(amount)
-    txid = pay_from_faucet(network.first(), params_of(network.network), address, satoshis)
-    height = None if no_wait else wait_for_confirmation(network, txid)
+    txid = pay_from_faucet(network.first(), params, address, satoshis)
+    height = None
+    if not no_wait:
+        patience_s = CONFIRM_SPACINGS * params.target_spacing_s
+        height = wait_for_confirmation(
+            network, txid, CONFIRM_S if params.no_retargeting else patience_s
+        )
     if as_json:
         print_json({"txid": txid, "amount": satoshis, "height": height})
         return
-    where = f", confirmed in block {height}" if height else ", waiting for a block"
-    click.echo(f"paid {coins(satoshis)} to {address}{where}\n{txid}")
+    where = f"confirmed in block {height}" if height else "waiting for a block"
+    if height is None and not no_wait:
+        where += f" (make one: farthing testnet mine{datadir_words(network.directory)})"
+    click.echo(f"paid {coins(satoshis)} to {address}, {where}\n{txid}")
 
 
-def wait_for_confirmation(network: LocalNetwork, txid: str) -> int | None:
+def wait_for_confirmation(network: LocalNetwork, txid: str, patience_s: float) -> int | None:
     """The height of the block that holds a payment, once every node has it; None if none comes."""
     node = network.first()
-    deadline = time.monotonic() + CONFIRM_S
+    deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
-        seen = node.rpc.call("getrawtransaction", txid, 1)
-        if seen.get("blockhash"):
-            network.wait_for_tip(node.rpc.call("getbestblockhash"))
-            return int(node.rpc.call("getblockheader", seen["blockhash"])["height"])
+        block = node.rpc.call("getrawtransaction", txid, 1).get("blockhash")
+        if block:
+            network.wait_for_block(block)
+            return int(node.rpc.call("getblockheader", block)["height"])
         time.sleep(0.05)
     return None
 
 
 @testnet.command()
 @click.option("--node", "number", type=int, help="Only this node's log.")
-@click.option("--lines", default=20, show_default=True, help="How many of the last lines of each.")
+@click.option(
+    "--lines",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    help="How many of the last lines of each.",
+)
 @click.option("--follow", "-f", is_flag=True, help="Go on printing as lines come; Ctrl-C ends.")
 @directory_option
 @json_option
-@one_line
 def logs(number: int | None, lines: int, follow: bool, directory: Path, as_json: bool) -> None:
-    """Print what the nodes wrote."""
+    """Print what the nodes wrote about their lives.
+
+    \b
+    Example:
+      farthing testnet logs --node 0 --follow
+    """
     network = LocalNetwork(directory)
     chosen = dict(enumerate(network.nodes))
+    if not chosen:
+        fail(f"no network is known in {directory}; start one with: farthing testnet up")
     if number is not None:
         if number not in chosen:
             fail(f"there is no node {number}; this network has nodes 0 to {len(chosen) - 1}")
         chosen = {number: chosen[number]}
-    if not chosen:
-        fail(f"no network is known in {directory}; start one with: farthing testnet up")
-    places_read = {which: show_log(which, node, -lines, as_json) for which, node in chosen.items()}
+    read = {which: show_log(which, node, as_json, last=lines) for which, node in chosen.items()}
     with contextlib.suppress(KeyboardInterrupt):
         while follow:
             time.sleep(WATCH_S)
             for which, node in chosen.items():
-                places_read[which] = show_log(which, node, places_read[which], as_json)
-
-
-def show_log(number: int, node: NodeProcess, start: int, as_json: bool) -> int:
-    """Print a log's lines from line `start` (negative: from the end); returns the next line."""
-    try:
-        lines = node.log.read_text(errors="replace").splitlines()
-    except FileNotFoundError:
-        lines = []
-    for line in lines[start:]:
-        click.echo(json.dumps({"node": number, "line": line}) if as_json else f"{number} | {line}")
-    return len(lines)
+                read[which] = show_log(which, node, as_json, start=read[which])

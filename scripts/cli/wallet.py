@@ -8,18 +8,19 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from scripts.cli import places
-from scripts.cli.common import coins, fail, json_option, one_line, print_json, print_table
+from scripts.cli.common import coins, fail, json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from wallet import Wallet
+    from wallet.client import EsploraClient
 
 DEFAULT_NODE = "http://127.0.0.1:18443"
-MIN_PASSWORD_LENGTH = 1
+MAX_TEXT = 10_000  # characters of a password's or words' file
 
 
 @click.group()
@@ -43,7 +44,19 @@ def node_option(function: Callable[..., Any]) -> Callable[..., Any]:
         envvar="FARTHING_NODE",
         default=DEFAULT_NODE,
         show_default=True,
+        show_envvar=True,
         help="Any node of the network.",
+    )(function)
+
+
+def network_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --network, where the wallet's coins will be."""
+    return click.option(
+        "--network",
+        type=click.Choice(["regtest", "classroom"]),
+        default="regtest",
+        show_default=True,
+        help="Where its coins will be.",
     )(function)
 
 
@@ -56,15 +69,28 @@ def password_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
-def read_password(file: Any, *, new: bool) -> str:
+def read_text(file: IO[str], what: str, read: Callable[[int], str]) -> str:
+    """What `read` takes of a file; one line if that is no text."""
+    try:
+        return read(MAX_TEXT)
+    except UnicodeDecodeError:
+        fail(f"{file.name} is no text file; write the {what} into it, in UTF-8")
+
+
+def require_terminal(what: str, option: str) -> None:
+    """One line when there is nobody to ask."""
+    if not sys.stdin.isatty():
+        fail(f"{what} needed and there is no terminal to ask on; use {option} FILE|-")
+
+
+def read_password(file: IO[str] | None, *, new: bool) -> str:
     """The password from its file, or from a prompt that shows nothing (twice for a new one)."""
     if file is not None:
-        password = str(file.readline().rstrip("\r\n"))
-    elif not sys.stdin.isatty():
-        fail("a password is needed and there is no terminal to ask on; use --password-file FILE|-")
+        password = read_text(file, "password", file.readline).rstrip("\r\n")
     else:
+        require_terminal("a password is", "--password-file")
         password = click.prompt("Password", hide_input=True, confirmation_prompt=new, err=True)
-    if len(password) < MIN_PASSWORD_LENGTH:
+    if not password:
         fail("the password is empty; give at least one character")
     return password
 
@@ -96,22 +122,26 @@ def sync(opened: "Wallet", node_url: str) -> bool:
     from wallet.errors import NodeTimeout, NodeUnreachable
 
     try:
-        opened.sync(EsploraClient(node_url))
+        synced(opened, EsploraClient(node_url))
     except (NodeUnreachable, NodeTimeout) as error:
         click.echo(f"farthing: {error}; showing what was known at the last contact", err=True)
         return False
     return True
 
 
+def synced(opened: "Wallet", client: "EsploraClient") -> "EsploraClient":
+    """Bring the wallet up to date with a node of its own network; WalletError otherwise."""
+    client.check_network(opened.params)
+    opened.sync(client)
+    return client
+
+
 @wallet.command()
 @click.argument("name")
-@click.option(
-    "--network", type=click.Choice(["regtest", "classroom"]), default="regtest", show_default=True
-)
+@network_option
 @password_option
 @json_option
-@one_line
-def create(name: str, network: str, password_file: Any, as_json: bool) -> None:
+def create(name: str, network: str, password_file: IO[str] | None, as_json: bool) -> None:
     """Make a new wallet and show its 12 words, once.
 
     \b
@@ -126,22 +156,35 @@ def create(name: str, network: str, password_file: Any, as_json: bool) -> None:
 
 @wallet.command()
 @click.argument("name")
-@click.option(
-    "--network", type=click.Choice(["regtest", "classroom"]), default="regtest", show_default=True
-)
+@network_option
 @click.option("--words-file", type=click.File("r"), help="Read the words from FILE, or - (stdin).")
 @password_option
 @json_option
-@one_line
-def restore(name: str, network: str, words_file: Any, password_file: Any, as_json: bool) -> None:
+def restore(
+    name: str,
+    network: str,
+    words_file: IO[str] | None,
+    password_file: IO[str] | None,
+    as_json: bool,
+) -> None:
     """Make a wallet from the words of an earlier one.
 
     The words are asked for, or read from a file, so that they stay out of the shell's history.
+
+    \b
+    Example:
+      farthing wallet restore alice --words-file words.txt
     """
     path = wallet_path(name)
     if path.exists():
         fail(f"there is a wallet '{name}' already ({path}); choose another name")
-    words = words_file.read() if words_file else click.prompt("Words", hide_input=True, err=True)
+    if words_file and password_file and words_file.name == password_file.name == "<stdin>":
+        fail("words and password can't both come from standard input; put one into a file")
+    if words_file:
+        words = read_text(words_file, "words", words_file.read)
+    else:
+        require_terminal("the words are", "--words-file")
+        words = click.prompt("Words", hide_input=True, err=True)
     password = read_password(password_file, new=True)
     make(name, path, network, password, " ".join(words.split()), as_json)
 
@@ -154,25 +197,42 @@ def make(
     from chain.params import network as params_of
     from wallet import Wallet
 
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     made, mnemonic = Wallet.create(path, params_of(network), password, words=words)
-    if as_json:
-        result = {"name": name, "network": network, "file": str(path), "address": made.address()}
-        print_json(result if words else {**result, "mnemonic": mnemonic})
-        return
-    click.echo(f"Wallet '{name}' on {network}: {path}")
-    if not words:
+    try:
+        if as_json:
+            shown = {"name": name, "network": network, "file": str(path)}
+            secret = {} if words else {"mnemonic": mnemonic}
+            print_json({**shown, "address": made.address(), **secret})
+        else:
+            show_new(name, made, path, None if words else mnemonic)
+    except OSError as error:
+        if words is None:  # nobody has them: what is paid to this wallet could not be restored
+            path.unlink()
+            fail(f"the words can't be shown ({error.strerror}), so wallet '{name}' was not kept")
+        raise
+
+
+def show_new(name: str, made: "Wallet", path: Path, mnemonic: str | None) -> None:
+    """Print where a wallet lies, its words if they are new, and its first address."""
+    click.echo(f"Wallet '{name}' on {made.network}: {path}")
+    if mnemonic:
         click.echo("\nYour 12 words, shown once. Write them down: they are the money.\n")
         for number, word in enumerate(mnemonic.split(), 1):
             click.echo(f"  {number:2}  {word}")
+    else:
+        click.echo(f"\nIts coins are found by: farthing wallet balance {name}")
     click.echo(f"\nFirst address: {made.address()}")
 
 
 @wallet.command(name="list")
 @json_option
-@one_line
 def list_wallets(as_json: bool) -> None:
-    """List the wallets on this machine."""
+    """List the wallets on this machine.
+
+    \b
+    Example:
+      farthing wallet list
+    """
     names = sorted(path.stem for path in places.wallet_directory().glob("*.wallet"))
     if as_json:
         print_json(names)
@@ -184,9 +244,13 @@ def list_wallets(as_json: bool) -> None:
 @click.argument("name")
 @click.option("--new", is_flag=True, help="The one after it, even if the last was never paid.")
 @json_option
-@one_line
 def address(name: str, new: bool, as_json: bool) -> None:
-    """Print an address to be paid at: the next that was never used."""
+    """Print an address to be paid at: the next that was never used.
+
+    \b
+    Example:
+      farthing wallet address alice
+    """
     shown = open_wallet(name).address(new=new)
     if as_json:
         print_json({"address": shown})
@@ -198,9 +262,13 @@ def address(name: str, new: bool, as_json: bool) -> None:
 @click.argument("name")
 @node_option
 @json_option
-@one_line
 def balance(name: str, node_url: str, as_json: bool) -> None:
-    """Show what the wallet holds: confirmed, pending, immature. Needs no password."""
+    """Show what the wallet holds: confirmed, pending, immature. Needs no password.
+
+    \b
+    Example:
+      farthing wallet balance alice --node http://127.0.0.1:18444
+    """
     opened = open_wallet(name)
     fresh = sync(opened, node_url)
     held = opened.balance()
@@ -223,9 +291,13 @@ def balance(name: str, node_url: str, as_json: bool) -> None:
 @click.argument("name")
 @node_option
 @json_option
-@one_line
 def history(name: str, node_url: str, as_json: bool) -> None:
-    """List the wallet's payments, newest first. Needs no password."""
+    """List the wallet's payments, newest first. Needs no password.
+
+    \b
+    Example:
+      farthing wallet history alice --json
+    """
     opened = open_wallet(name)
     sync(opened, node_url)
     items = opened.history()
@@ -274,7 +346,6 @@ def history(name: str, node_url: str, as_json: bool) -> None:
 @node_option
 @password_option
 @json_option
-@one_line
 def send(
     name: str,
     address: str,
@@ -282,7 +353,7 @@ def send(
     fee_rate: str | None,
     target: int,
     node_url: str,
-    password_file: Any,
+    password_file: IO[str] | None,
     as_json: bool,
 ) -> None:
     """Pay AMOUNT bitcoins to ADDRESS.
@@ -297,8 +368,7 @@ def send(
 
     opened = open_wallet(name)
     satoshis = parse_amount(amount)
-    client = EsploraClient(node_url)
-    opened.sync(client)
+    client = synced(opened, EsploraClient(node_url))
     feerate = parse_feerate(fee_rate) if fee_rate else client.feerate(target)
     draft = opened.prepare([(address, satoshis)], feerate=feerate)
     txid = opened.broadcast(client, opened.sign(draft, read_password(password_file, new=False)))

@@ -1,10 +1,14 @@
 """What the functional tests share: free ports, networks that stop by themselves, patience.
 
 This is the file to copy from when writing a functional test: `start_network` gives real processes,
+`farthing` runs a command as a user does, `refusal` is the one line of a command that refused,
 `eventually` waits for what takes a moment.
 """
 
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,6 +45,27 @@ def start_network(
         yield local
     finally:
         local.stop()
+
+
+def farthing(home: Path, *words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+    """One command in a process of its own, its wallets and networks below `home`."""
+    return subprocess.run(
+        [sys.executable, "-m", "farthing", *words],
+        env=os.environ | {"FARTHING_HOME": str(home)},
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def refusal(done: subprocess.CompletedProcess[str], code: int = 1) -> str:
+    """What a command said that refused, without its `farthing: `; it must be one line."""
+    assert done.returncode == code, done
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("farthing: "), lines
+    return lines[0].removeprefix("farthing: ")
 
 
 def eventually(ask: Callable[[], T], timeout_s: float = PATIENCE_S) -> T:

@@ -6,7 +6,7 @@ import bdkpython as bdk
 
 from chain.params import REGTEST
 from scripts.funds import faucet_address, fund, pay_from_faucet
-from scripts.network import NodeProcess
+from scripts.node_process import NodeProcess
 from tests.functional.support import eventually, start_network
 
 KIND = bdk.NetworkKind.TEST
@@ -65,7 +65,7 @@ def mine(node: NodeProcess, count: int = 1) -> str:
 
 def test_a_real_wallet_receives_pays_and_follows_a_reorganisation(tmp_path: Path) -> None:
     with start_network(tmp_path / "network", 3, "--connect", "--block-time", "off") as network:
-        network.wait_for_tip(fund(network, REGTEST))
+        network.wait_for_block(fund(network, REGTEST))
         here, there, _ = network.nodes
         real = RealWallet(here)
         assert real.scan().total.to_sat() == 0
@@ -73,7 +73,7 @@ def test_a_real_wallet_receives_pays_and_follows_a_reorganisation(tmp_path: Path
         received = pay_from_faucet(there, REGTEST, real.address(), 250_000_000)
         eventually(lambda: received in here.rpc.call("getrawmempool"))
         assert real.scan().untrusted_pending.to_sat() == 250_000_000
-        network.wait_for_tip(mine(there))
+        network.wait_for_block(mine(there))
         assert real.sync().confirmed.to_sat() == 250_000_000
         assert real.height_of(received) == 121
 
@@ -92,11 +92,11 @@ def test_a_real_wallet_receives_pays_and_follows_a_reorganisation(tmp_path: Path
         tip = mine(network.nodes[2], 2)
         network.stop_node(2)
         network.restart_node(2, peers=[0])
-        network.wait_for_tip(tip)
+        network.wait_for_block(tip)
         real.sync()
         assert real.height_of(paid) is None
         assert real.height_of(received) == 121
         assert str(real.client.get_tip_hash()) == tip
-        network.wait_for_tip(mine(here))
+        network.wait_for_block(mine(here))
         assert real.sync().confirmed.to_sat() == held.confirmed.to_sat()
         assert real.height_of(paid) == 124

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from chain.params import REGTEST
 from scripts.funds import TEST_MNEMONIC, accounts, faucet_address, fund
-from scripts.network import LocalNetwork, NodeProcess
+from scripts.network import LocalNetwork
+from scripts.node_process import NodeProcess
 from scripts.rpc_client import NodeUnreachable, RpcError
 from tests.functional.support import eventually, start_network
 from wallet import Wallet
@@ -56,7 +57,7 @@ def restart(network: LocalNetwork, number: int) -> NodeProcess:
 def test_ten_kills_lose_no_acknowledged_block(tmp_path: Path) -> None:
     rng = random.Random(7)
     with start_network(tmp_path / "network", 3) as network:
-        network.wait_for_tip(fund(network, REGTEST))
+        network.wait_for_block(fund(network, REGTEST))
         survivor = network.nodes[0]
         for _ in range(KILLS):
             victim = network.nodes[2]

@@ -13,7 +13,7 @@ PAID = 123_456_789
 
 def test_a_payment_entered_at_one_node_confirms_through_another(tmp_path: Path) -> None:
     with start_network(tmp_path / "network", 5) as network:
-        network.wait_for_tip(fund(network, REGTEST))
+        network.wait_for_block(fund(network, REGTEST))
         nodes = network.nodes
         payee, _ = Wallet.create(tmp_path / "payee.wallet", REGTEST, "password")
         through_node_1 = EsploraClient(nodes[1].url)
@@ -27,7 +27,7 @@ def test_a_payment_entered_at_one_node_confirms_through_another(tmp_path: Path) 
         eventually(lambda: txid in nodes[2].rpc.call("getrawmempool"))
         anyone = accounts(REGTEST)[3].address
         (block,) = nodes[2].rpc.call("generatetoaddress", 1, anyone)
-        network.wait_for_tip(block)
+        network.wait_for_block(block)
         payee.sync(through_node_1)
         assert (payee.balance().confirmed, payee.balance().pending) == (PAID, 0)
         (item,) = payee.history()
@@ -36,7 +36,7 @@ def test_a_payment_entered_at_one_node_confirms_through_another(tmp_path: Path) 
 
 def test_ten_accounts_hold_what_the_network_promises(tmp_path: Path) -> None:
     with start_network(tmp_path / "network", 2) as network:
-        network.wait_for_tip(fund(network, REGTEST))
+        network.wait_for_block(fund(network, REGTEST))
         client = EsploraClient(network.nodes[1].url)
         known = accounts(REGTEST)
         assert len(known) == 10

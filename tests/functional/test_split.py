@@ -10,7 +10,8 @@ from pathlib import Path
 
 from chain.params import REGTEST
 from scripts.funds import TEST_MNEMONIC, accounts, fund, pay_from_faucet
-from scripts.network import LocalNetwork, NodeProcess
+from scripts.network import LocalNetwork
+from scripts.node_process import NodeProcess
 from tests.functional.support import eventually, start_network
 from wallet import Wallet
 from wallet.client import EsploraClient
@@ -33,7 +34,7 @@ def part(network: LocalNetwork) -> None:
 
 def test_two_halves_part_and_meet(tmp_path: Path) -> None:
     with start_network(tmp_path / "network", 4, "--connect", "--block-time", "off") as network:
-        network.wait_for_tip(fund(network, REGTEST))
+        network.wait_for_block(fund(network, REGTEST))
         part(network)
         left, left_friend, right, right_friend = network.nodes
         alice, _ = Wallet.create(tmp_path / "alice.wallet", REGTEST, "password")
@@ -51,14 +52,14 @@ def test_two_halves_part_and_meet(tmp_path: Path) -> None:
 
         network.stop_node(3)
         network.restart_node(3, peers=[2, 0])
-        network.wait_for_tip(b_branch[-1])
+        network.wait_for_block(b_branch[-1])
         for node in network.nodes:
             eventually(lambda node=node: node.rpc.call("getrawmempool") == [lost])
             assert balance(alice, node) == (FROM_ACCOUNT, FROM_FAUCET)
         assert left.rpc.call("getblockheader", a_branch[0])["confirmations"] == -1
 
         (block,) = mine(left_friend, 1)
-        network.wait_for_tip(block)
+        network.wait_for_block(block)
         for node in network.nodes:
             assert node.rpc.call("getrawmempool") == []
             assert balance(alice, node) == (FROM_ACCOUNT + FROM_FAUCET, 0)

@@ -13,28 +13,9 @@ from pathlib import Path
 import pytest
 
 from scripts.network import LocalNetwork, peers_of
-from tests.functional.support import free_ports
+from tests.functional.support import farthing, free_ports, refusal
 
 SOMEBODY = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
-
-
-def farthing(home: Path, *words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "farthing", *words],
-        env=os.environ | {"FARTHING_HOME": str(home)},
-        input=typed,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-
-def refusal(done: subprocess.CompletedProcess[str]) -> str:
-    """The one line of a command that refused."""
-    assert done.returncode == 1, done
-    lines = done.stderr.strip().splitlines()
-    assert len(lines) == 1, done.stderr
-    return lines[0]
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +120,8 @@ def test_in_the_foreground_every_ending_stops_every_node(tmp_path: Path, ending:
     )
     try:
         assert up.stdout is not None
-        assert up.stdout.readline() == "{\n"
+        state = json.loads(up.stdout.readline())
+        assert len(state["nodes"]) == 2
         time.sleep(0.3)
     finally:
         up.send_signal(ending)
