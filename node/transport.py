@@ -34,11 +34,22 @@ POLL_GRACE_S = 70.0
 PIECE_SIZE = 65536
 MAX_WHY_SIZE = 120
 _NAME = re.compile(r"[0-9a-f]{32}")
-_NETWORK_FAILURES = (requests.RequestException, HTTPError, OSError, DecodeError)
+# ValueError: DecodeError is one, and so is what requests makes of a header that is not text.
+_NETWORK_FAILURES = (requests.RequestException, HTTPError, OSError, ValueError)
 
 
 class PeerFailed(OSError):  # noqa: N818 - the name says what happened
     """The peer did not do its part of an exchange; the text is one line."""
+
+
+class _Session(requests.Session):
+    """A Session that looks at no redirect.
+
+    Told not to follow one, requests still reads the whole body of the reply, and unpacks it.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """There is none."""
 
 
 class Direction:
@@ -47,7 +58,7 @@ class Direction:
     def __init__(self, address: NetAddress) -> None:
         host = f"[{address.host}]" if ":" in address.host else address.host
         self.url = f"http://{host}:{address.port}/p2p"
-        self.session = requests.Session()
+        self.session = _Session()
         self.session.trust_env = False
         self.session.headers.clear()
         self.session.headers.update(

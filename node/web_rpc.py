@@ -12,7 +12,6 @@ beside it: Core's httprpc.cpp, rpc/request.cpp and doc/JSON-RPC-interface.md.
 """
 
 import base64
-import binascii
 import hmac
 import json
 import time
@@ -61,7 +60,7 @@ def _refuse(runtime: Runtime) -> Response | None:
     if scheme.lower() == "basic":
         try:
             shown = base64.b64decode(given.strip(), validate=True)
-        except binascii.Error:
+        except ValueError:  # not base64, or not even ASCII
             shown = b""
         if hmac.compare_digest(shown, runtime.credentials.encode()):
             return None

@@ -59,6 +59,16 @@ class HistoryRow(NamedTuple):
     status: Status
 
 
+class _Session(requests.Session):
+    """A Session that looks at no redirect.
+
+    Told not to follow one, requests still reads the whole body of the reply, and unpacks it.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """There is none."""
+
+
 class EsploraClient:
     """One node's Esplora API at a `url` like http://127.0.0.1:18443; methods raise NodeError."""
 
@@ -69,7 +79,7 @@ class EsploraClient:
         self.url = url.rstrip("/")
         self._base = self.url if _path_of(self.url) else self.url + api_path
         self._timeouts = (CONNECT_TIMEOUT_S, read_timeout_s)
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.trust_env = False  # no proxy, no password from .netrc
         self._session.headers["Accept-Encoding"] = "identity"  # no decompression bombs
 

@@ -154,7 +154,8 @@ def test_without_credentials(served: Served, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("node.web_rpc.time.sleep", waits.append)
     wrong = base64.b64encode(b"__cookie__:guess").decode()
     cookie = served.headers["Authorization"].split()[1]
-    for number, shows in enumerate(["", f"Bearer {cookie}", f"Basic {wrong}", "Basic !", "Basic"]):
+    tries = ["", f"Bearer {cookie}", f"Basic {wrong}", "Basic !", "Basic", "Basic \xe9\xe9"]
+    for number, shows in enumerate(tries):
         headers = {"Authorization": shows} if shows else {}
         response = served.client.post("/", json=COUNT, headers=headers)
         assert response.status_code == 401
