@@ -182,6 +182,11 @@ def misbehaving(script: Script) -> Iterator[tuple[NetAddress, list[str]]]:
             "the peer answered 503 to a POST: "
             + " ".join((b"no\n\x1b room " * 30)[:120].decode().split()),
         ),
+        # A redirect is no place to go to, and its body is not read: it need not even be one.
+        (
+            b"HTTP/1.1 302 Found\r\nLocation: http://[\r\nContent-Length: 9\r\n\r\nelsewhere",
+            "the peer answered 302 to a POST",
+        ),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "the peer broke the connection"),
     ],
 )

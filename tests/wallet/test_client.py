@@ -352,6 +352,17 @@ def test_other_statuses(node: FakeNode, client: EsploraClient, status: int) -> N
     assert node.requests == ["/api/blocks"]  # no redirect was followed
 
 
+@pytest.mark.parametrize("location", ["http://[", "/api/fee-estimates"])
+def test_a_redirect_is_not_even_unpacked(
+    node: FakeNode, client: EsploraClient, location: str
+) -> None:
+    # Told not to follow, requests would still unpack the body, and fail: it is not gzip.
+    node.answers["/blocks"] = (302, b"not gzip")
+    node.headers.update({"Location": location, "Content-Encoding": "gzip"})
+    with pytest.raises(NodeNonsense, match="status 302|compress"):
+        client.tip()
+
+
 def test_compressed_answers_are_not_unpacked(node: FakeNode, client: EsploraClient) -> None:
     node.headers["Content-Encoding"] = "gzip"
     with pytest.raises(NodeNonsense, match="compressed"):
