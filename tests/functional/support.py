@@ -22,8 +22,13 @@ PATIENCE_S = 30.0
 
 
 def free_ports(count: int) -> int:
-    """The first of `count` neighbouring ports that nobody listens on."""
-    for first in range(20000 + (time.time_ns() // 1000) % 8000, 32000, count):
+    """The first of `count` neighbouring ports that nobody listens on.
+
+    Each worker of the suite looks in a range of its own: two must not find the same.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    lowest = 20_000 + 1_000 * (worker % 10)
+    for first in range(lowest + time.time_ns() // 1_000 % 900, lowest + 1_000 - count):
         try:
             for port in range(first, first + count):
                 with socket.socket() as probe:

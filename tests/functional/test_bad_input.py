@@ -305,8 +305,9 @@ def test_bad_switches_start_nothing(tmp_path: Path, words: list[str], code: int,
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits a running process")
 def test_a_full_disk_ends_one_node_which_comes_back_with_all_it_acknowledged(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # it could not write either
     with start_network(tmp_path / "testnet", 2) as network:
         other, victim = network.nodes
         data = Path(victim.datadir) / "regtest"
@@ -330,14 +331,18 @@ def test_a_full_disk_ends_one_node_which_comes_back_with_all_it_acknowledged(
         network.wait_for_block(other.rpc.call("getbestblockhash"))
 
 
-def test_a_wallet_on_a_full_disk_is_there_whole_or_not_at_all(home: Path, tmp_path: Path) -> None:
+def test_a_wallet_on_a_full_disk_is_there_whole_or_not_at_all(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
     def limited() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))
 
     done = subprocess.run(
         [sys.executable, "-B", "-m", "farthing", "wallet", "create", "bob", *password(home)],
-        env=os.environ | {"FARTHING_HOME": str(tmp_path), "COVERAGE_PROCESS_START": ""},
+        env=os.environ | {"FARTHING_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         preexec_fn=limited,
