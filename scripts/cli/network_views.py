@@ -76,6 +76,8 @@ def describe_block_time(block_time: str, folder: str = "") -> str:
         return "one second after a payment arrives"
     if block_time == "off":
         return f"only by: farthing testnet mine{folder}"
+    if float(block_time) == 0:
+        return "as fast as their work is done; difficulty follows, every 20 blocks"
     return f"about one every {block_time} s"
 
 
