@@ -138,7 +138,7 @@ class Dialler:
         self.connection.close()
 
 
-def eventually(ask: Callable[[], object], timeout_s: float = 10) -> None:
+def eventually(ask: Callable[[], object], timeout_s: float = 30) -> None:
     """Wait until it is so."""
     deadline = time.monotonic() + timeout_s
     while not ask():
