@@ -123,7 +123,7 @@ class Peer:
     low_work: list[bytes] = field(default_factory=list)
     """Headers, serialized, of a branch that does not have enough work yet to be kept."""
     side_headers: int = 0
-    """How many headers it gave us that did not lead to more work."""
+    """How many headers it gave us whose branch ended behind our tip."""
     blocks_asked: dict[bytes, float] = field(default_factory=dict)
     """Blocks on their way from it, oldest request first, and when we asked."""
     last_block_at: float = 0

@@ -44,7 +44,8 @@ LOW_WORK_BLOCKS = 144
 MAX_LOW_WORK_HEADERS = 20_000
 """Headers of such a branch that wait, a peer: two megabytes."""
 MAX_SIDE_HEADERS = 10_000
-"""Headers that led to no more work than we knew of, a peer: no honest one has so many to tell."""
+"""Headers of branches that end behind our tip, a peer: no honest one has so many to tell. Measured
+against the tip, not the best header: that one may be a liar's, with no bodies behind it."""
 MAX_AHEAD = 288
 """A block that nobody asked for is kept only this close to the tip: Core's MIN_BLOCKS_TO_KEEP."""
 MAX_BLOCKS_OWED = 512
@@ -150,17 +151,23 @@ class Sync:
                 self._outbox.punish(peer, "headers without a parent")
             else:
                 self._ask_headers(peer)
-        elif self._has_enough_work(parent, headers):
+        elif self._has_enough_work(parent, headers, is_full):
             self._keep_headers(peer, headers, is_full)
         elif is_full:
             self._wait_for_work(peer, parent, headers)
 
-    def _has_enough_work(self, parent: HeaderEntry, headers: Sequence[BlockHeader]) -> bool:
-        """Is the end of these headers worth a place in memory?"""
+    def _has_enough_work(
+        self, parent: HeaderEntry, headers: Sequence[BlockHeader], is_full: bool
+    ) -> bool:
+        """Is the end of these headers worth a place in memory?
+
+        If more are to come, the branch waits until it is ahead of our tip, and so costs nothing.
+        """
         if self._chain.headers.get(headers[-1].hash) is not None:
             return True
         tip = self._chain.tip
-        enough = tip.chainwork - LOW_WORK_BLOCKS * work_of(tip.header.bits)
+        slack = -1 if is_full else LOW_WORK_BLOCKS * work_of(tip.header.bits)
+        enough = tip.chainwork - slack
         return parent.chainwork + sum(work_of(header.bits) for header in headers) >= enough
 
     def _wait_for_work(
@@ -177,7 +184,7 @@ class Sync:
 
     def _keep_headers(self, peer: Peer, headers: tuple[BlockHeader, ...], is_full: bool) -> None:
         tree = self._chain.headers
-        best, size = tree.best_header, len(tree)
+        size = len(tree)
         try:
             self._chain.accept_headers(headers, self._clock.unix)
         except Invalid as invalid:
@@ -186,7 +193,7 @@ class Sync:
         last = next((e for h in reversed(headers) if (e := tree.get(h.hash)) is not None), None)
         if last is not None:
             peer.learn_block(last)
-        if tree.best_header is best:
+        if last is not None and last.chainwork <= self._chain.tip.chainwork:
             peer.side_headers += len(tree) - size
             if peer.side_headers > MAX_SIDE_HEADERS:
                 self._outbox.close(peer, "too many headers that lead nowhere")

@@ -21,7 +21,7 @@ from node.messages import (
 from node.simulator import Simulation
 from node.template import grind
 from tests.builders import ChainBuilder, solve
-from tests.node.guests import Bench
+from tests.node.guests import Bench, Guest
 from tests.node.test_download import announce, asked, grown, hashes
 from tests.simulation.base import BASE_HEIGHT, PAY_TO_ANYONE, base_rows
 
@@ -253,6 +253,28 @@ def test_an_endless_branch_with_little_work_is_cut() -> None:
     assert len(bench.node.chainstate.headers) == size
 
 
+def chain_of_headers(root: BlockHeader, count: int, version: int) -> list[BlockHeader]:
+    headers = [root]
+    for _ in range(count):
+        last = headers[-1]
+        headers.append(
+            solve(last._replace(prev_hash=last.hash, time=last.time + 1, version=version))
+        )
+    return headers[1:]
+
+
+def test_a_heavier_chain_without_blocks_does_not_cost_an_honest_peer_its_link() -> None:
+    bench = Bench()
+    bench.mine(1)
+    liar, honest = bench.guest(), bench.guest()
+    root = bench.node.chainstate.active[0].header
+    for guest, length, version in ((liar, 14_000, 5), (honest, 13_000, 6)):
+        headers = chain_of_headers(root, length, version)
+        for start in range(0, length, 2000):
+            guest.say(Headers(tuple(headers[start : start + 2000])))
+    assert honest.closed is None
+
+
 def test_many_branches_that_lead_nowhere_are_cut() -> None:
     bench = Bench()
     bench.mine(3)
@@ -271,6 +293,25 @@ def test_many_branches_that_lead_nowhere_are_cut() -> None:
             break
     assert guest.closed == "too many headers that lead nowhere"
     assert len(chain.headers) - size <= 10_100
+
+
+def say_in_full_messages(guest: Guest, headers: list[BlockHeader]) -> None:
+    for start in range(0, len(headers), 2000):
+        guest.say(Headers(tuple(headers[start : start + 2000])))
+
+
+@pytest.mark.parametrize("ahead", [50, 2100])
+def test_a_long_branch_that_overtakes_our_tip_costs_nothing(ahead: int) -> None:
+    """Though after 12,000 headers it is still a little behind."""
+    bench = Bench()
+    chain = bench.node.chainstate
+    branch = chain_of_headers(chain.active[0].header, 12_000 + ahead, 5)
+    chain.tip.chainwork = chain.active[0].chainwork + 2 * (12_000 + 40)
+    guest = bench.guest()
+    say_in_full_messages(guest, branch)
+    assert guest.closed is None
+    assert guest.peer.side_headers == 0
+    assert chain.headers.get(branch[-1].hash) is not None
 
 
 # Blocks announced by inv.
