@@ -134,9 +134,9 @@ class Node:
             user_agent=self.options.user_agent,
             listen_address=self.options.listen_address,
         )
-        self._download = Download(self.chainstate, self.peers, self._outbox, self._clock)
+        self._download = Download(self.chainstate, self.peers, self._outbox, rng, self._clock)
         self._sync = Sync(self.chainstate, self.peers, self._outbox, self._download, self._clock)
-        self._relay = Relay(self.mempool, self.peers, self._outbox, self._clock)
+        self._relay = Relay(self.mempool, self.peers, self._outbox, rng, self._clock)
         self._dialer = Dialer(
             self.addresses,
             self.peers,

@@ -112,6 +112,9 @@ class Peer:
     tokens_at: float = 0
     was_told_addresses: bool = False
 
+    was_useful: bool = False
+    """It has sent a block or a transaction that we have taken in."""
+
     # Blocks (`sync`).
     best_known: HeaderEntry | None = None
     """Of what it surely has, the block with the most work."""

@@ -13,6 +13,7 @@ Beside it: Bitcoin Core, `src/net_processing.cpp`: SendMessages, ProcessInvalidT
 """
 
 from collections.abc import Mapping, Sequence
+from random import Random
 
 from chain.block import Block
 from chain.errors import Invalid
@@ -48,13 +49,18 @@ class Relay:
     """What is known about transactions that do not wait in the mempool (yet, or any more)."""
 
     def __init__(
-        self, mempool: Mempool, peers: Mapping[int, Peer], outbox: Outbox, clock: Clock
+        self,
+        mempool: Mempool,
+        peers: Mapping[int, Peer],
+        outbox: Outbox,
+        rng: Random,
+        clock: Clock,
     ) -> None:
         self._clock = clock
         self._mempool = mempool
         self._peers = peers
         self._outbox = outbox
-        self._fetch = Fetch(peers, outbox, clock)
+        self._fetch = Fetch(peers, outbox, rng, clock)
         self._orphans = Orphans()
         self._ready: dict[bytes, None] = {}
         """Orphans, by wtxid, that have got a parent."""
@@ -119,6 +125,8 @@ class Relay:
         """Let the mempool judge it. `peer` gave it to us; None if it has gone since."""
         try:
             self._mempool.accept(tx, self._clock.unix)
+            if peer is not None:
+                peer.was_useful = True
         except (Rejected, Invalid) as refusal:
             self._refused(peer, tx, refusal)
         self.tell_changes()

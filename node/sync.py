@@ -246,6 +246,7 @@ class Sync:
         except Invalid as invalid:
             self.judge(peer, invalid, [block.header])
             return None
+        peer.was_useful = True
         self._sources[block_hash] = peer.link
         if len(self._sources) > MAX_SOURCES:
             del self._sources[next(iter(self._sources))]

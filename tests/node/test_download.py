@@ -114,7 +114,7 @@ def test_who_withholds_is_passed_over_after_seconds_and_cut_after_a_minute() -> 
 
 
 def test_many_withholding_links_delay_a_block_once_only() -> None:
-    """Those who were slow come last with the next block."""
+    """Those who were slow come last with the next block, who was of use comes first."""
     bench, blocks = Bench(), grown(2)
     stallers = [bench.guest() for _ in range(5)]
     honest = bench.guest()
@@ -124,12 +124,75 @@ def test_many_withholding_links_delay_a_block_once_only() -> None:
     while not asked(honest):
         bench.tick(1)
         seconds += 1
-    assert seconds <= 5 * 6
+    assert seconds <= 12
     honest.say(BlockMessage(blocks[0]))
     honest.forget()
     for guest in (*stallers, honest):
         announce(guest, blocks[1:])
+    bench.tick(6)
     assert asked(honest) == [blocks[1].hash]
+
+
+def test_a_hundred_silent_links_delay_a_block_by_seconds() -> None:
+    blocks = grown(1)
+    bench = Bench()
+    guests = [bench.guest() for _ in range(101)]
+    for guest in guests:
+        announce(guest, blocks)
+    first = next(guest for guest in guests if asked(guest))
+    honest = guests[-1]
+    assert first is guests[0]
+    seconds, counts = 0, [1]
+    while not asked(honest):
+        bench.tick(1)
+        seconds += 1
+        count = sum(map(len, map(asked, guests)))
+        if count > sum(counts):
+            counts.append(count - sum(counts))
+    assert seconds <= 30
+    assert counts == [1, 2, 4, 8, 16, 32, 38][: len(counts)]
+    honest.say(BlockMessage(blocks[0]))
+    assert bench.node.chainstate.tip.hash == blocks[0].hash
+
+
+def test_leaving_at_the_last_moment_wins_no_more_time() -> None:
+    bench, blocks = Bench(), grown(1)
+    guests = [bench.guest() for _ in range(64)]
+    for guest in guests:
+        announce(guest, blocks)
+    rounds = 0
+    while not asked(guests[-1]):
+        for guest in [guest for guest in guests if guest.peer.blocks_asked]:
+            guest.forget()
+            guest.peer.is_closing = True
+            bench.node._download.forget(guest.peer)
+        bench.tick(0.1)
+        rounds += 1
+    assert rounds <= 6
+
+
+def test_among_equals_the_lot_decides_who_is_asked_next() -> None:
+    blocks, chosen = grown(1), set()
+    for seed in range(12):
+        bench = Bench(seed=seed)
+        guests = [bench.guest() for _ in range(5)]
+        for guest in guests:
+            announce(guest, blocks)
+        bench.tick(6)
+        chosen.update(number for number in range(1, 5) if asked(guests[number]))
+    assert chosen == {1, 2, 3, 4}
+
+
+def test_who_has_sent_us_a_block_is_asked_before_others() -> None:
+    blocks = grown(2)
+    for seed in range(8):
+        bench = Bench(seed=seed)
+        silent, *others, useful = [bench.guest() for _ in range(8)]
+        useful.say(BlockMessage(blocks[0]))
+        for guest in (silent, *others, useful):
+            announce(guest, blocks[1:])
+        bench.tick(6)
+        assert asked(useful) == [blocks[1].hash]
 
 
 def test_a_slow_peer_that_is_the_only_one_may_take_its_time() -> None:
