@@ -25,7 +25,7 @@ from chain.headers import HeaderEntry
 from node.events import Close, Effect, Log, NetAddress, Send
 from node.messages import Message, Version
 
-MAX_KNOWN = 50_000
+MAX_KNOWN = 5_000
 """Transactions a peer is remembered to know; forgetting one costs a needless inv."""
 
 

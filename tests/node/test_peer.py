@@ -39,6 +39,13 @@ def test_a_peer_has_what_it_showed_and_what_we_showed_it() -> None:
     assert peer.has_block(chain.active[6])
 
 
+def test_a_link_costs_memory_for_five_thousand_known_transactions() -> None:
+    peer = a_peer()
+    for number in range(6_000):
+        peer.known.add(number.to_bytes(32, "big"))
+    assert len(peer.known) == 5_000
+
+
 def test_a_closed_link_is_closed_once_and_hears_nothing_more() -> None:
     outbox, peer = Outbox(), a_peer()
     outbox.send(peer, GetAddr())
