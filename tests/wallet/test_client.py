@@ -359,7 +359,7 @@ def test_a_redirect_is_not_even_unpacked(
     # Told not to follow, requests would still unpack the body, and fail: it is not gzip.
     node.answers["/blocks"] = (302, b"not gzip")
     node.headers.update({"Location": location, "Content-Encoding": "gzip"})
-    with pytest.raises(NodeNonsense, match="status 302|compress"):
+    with pytest.raises(NodeNonsense, match=r"status 302|compress"):
         client.tip()
 
 
