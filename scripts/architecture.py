@@ -199,9 +199,8 @@ def renew(text: str) -> str:
     return text
 
 
-def main() -> None:
+def main(document: Path = ROOT / "ARCHITECTURE.md") -> None:
     """Print the renewed ARCHITECTURE.md, or write it with --write."""
-    document = ROOT / "ARCHITECTURE.md"
     renewed = renew(document.read_text(encoding="utf-8"))
     if "--write" in sys.argv[1:]:
         document.write_text(renewed, encoding="utf-8")

@@ -93,7 +93,7 @@ def with_help(error: click.UsageError, name: str) -> str:
     """What was wrong with the usage, and which --help tells more."""
     path = error.ctx.command_path if error.ctx else name
     text = error.format_message()
-    return f"{text}{'' if text.endswith(('.', '?', ')')) else '.'} See: {path} --help"
+    return f"{text}{'' if text.endswith(('.', '?')) else '.'} See: {path} --help"
 
 
 def sentence_of(error: Exception) -> str:
@@ -153,4 +153,4 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
     page = io.StringIO()
     Console(file=page, width=width, highlight=False, markup=False).print(table)
     # rich fills lines with blanks, and its own printing ends a program whose reader has left.
-    click.echo("".join(f"{line.rstrip()}\n" for line in page.getvalue().splitlines()))
+    click.echo("\n".join(line.rstrip() for line in page.getvalue().splitlines()))

@@ -109,7 +109,7 @@ def up(
     if parse_block_time(block_time) == 0 and params.no_retargeting:
         fail(f"blocks of {network} cost no work: --block-time 0 would never rest; give seconds")
     local = LocalNetwork(directory, network)
-    with stopped_at_the_end(local, keep=detach):
+    with stopped_if_broken_off(local):
         start(local, params, count, port, block_time, fresh)
         if as_json:
             (print_json if detach else print_json_line)(state_of(local))
@@ -152,15 +152,14 @@ def start(
 
 
 @contextlib.contextmanager
-def stopped_at_the_end(network: LocalNetwork, keep: bool) -> Iterator[None]:
-    """Stop the nodes that are started in the block; with `keep` only when it ends badly."""
+def stopped_if_broken_off(network: LocalNetwork) -> Iterator[None]:
+    """Stop the nodes that are started in the block, if it does not come to its end."""
 
     def interrupted(_signal: int, _frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt
 
     # A closed terminal and a plain `kill` must leave nothing running either.
-    for name in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, interrupted)
+    before = {name: signal.signal(name, interrupted) for name in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     except KeyboardInterrupt:
@@ -171,9 +170,9 @@ def stopped_at_the_end(network: LocalNetwork, keep: bool) -> Iterator[None]:
     except BaseException:
         network.stop_children()
         raise
-    else:
-        if not keep:
-            network.stop_children()
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
 
 
 def stop_words(network: LocalNetwork, stopped: int) -> str:

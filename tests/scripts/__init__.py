@@ -1,0 +1,1 @@
+"""The roof: command lines, local networks, measurements."""
