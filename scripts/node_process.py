@@ -13,6 +13,7 @@ from typing import Any
 from scripts.rpc_client import NodeUnreachable, RpcClient, RpcError
 
 OUTPUT_FILE = "node.log"
+PROC = Path("/proc")  # Linux; elsewhere `ps` knows
 GLANCE_S = 5.0  # how long a node may take to answer when it is only looked at
 NO_SUCH_BLOCK = -5  # Core's RPC_INVALID_ADDRESS_OR_KEY
 
@@ -43,18 +44,18 @@ class NodeProcess:
 
     def is_running(self) -> bool:
         """Whether the process lives and is still ours (a process id can be given away again)."""
-        command = Path(f"/proc/{self.pid}/cmdline")
-        if command.parent.parent.joinpath("self").exists():
+        if (PROC / "self").exists():
             with contextlib.suppress(OSError):
-                return os.fsencode(self.datadir) in command.read_bytes().split(b"\0")
+                words = (PROC / str(self.pid) / "cmdline").read_bytes().split(b"\0")
+                return os.fsencode(self.datadir) in words
             return False
         shown = subprocess.run(
-            ["ps", "-o", "command=", "-p", str(self.pid)],
+            ["ps", "-ww", "-o", "command=", "-p", str(self.pid)],
             capture_output=True,
             text=True,
             check=False,
         )
-        return self.datadir in shown.stdout
+        return f" {self.datadir} " in shown.stdout
 
     def last_words(self) -> str:
         """The last line that the process printed, for a message about its end."""
