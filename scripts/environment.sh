@@ -16,19 +16,24 @@ farthing_python() {
 
 farthing_environment() {
     local extras=$1 root python stamp wanted complete
-    root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+    root=$(CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
     VENV="$root/.venv"
     # What has the extras has the rest.
     complete="$VENV/.installed[test]"
     stamp="$VENV/.installed$extras"
-    wanted=$(cksum < "$root/setup.cfg")
-    [ "$(cat "$complete" 2>/dev/null)" != "$wanted" ] || return 0
+    # With the place: a folder that was moved holds the old paths.
+    wanted="$root $(cksum < "$root/setup.cfg")"
     if [ ! -x "$VENV/bin/python" ]; then
         python=$(farthing_python) || return 1
         echo "farthing: making $VENV (once)" >&2
-        "$python" -m venv "$VENV" || return 1
+        rm -rf "$VENV"
+        "$python" -m venv "$VENV" || {
+            rm -rf "$VENV"
+            echo "farthing: $python could not make $VENV; see its lines above (on Debian and Ubuntu: apt install python3-venv)" >&2
+            return 1
+        }
     fi
-    if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
+    if [ "$(cat "$complete" 2>/dev/null)" != "$wanted" ] && [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
         echo "farthing: installing into $VENV (once, a minute)" >&2
         # editable_mode=compat: one path entry in place of an import hook, so that start-up stays quick.
         "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \

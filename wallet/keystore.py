@@ -91,6 +91,10 @@ def write(path: Path, file: WalletFile, *, new: bool = False) -> None:
     try:
         _replace(path, data, new)
     except FileExistsError:
+        if not path.parent.is_dir():
+            raise WalletError(
+                f"cannot save {path}: {path.parent} is no folder; move it away"
+            ) from None
         raise WalletExists(f"{path} exists already; choose another name or move it away") from None
     except OSError as error:
         raise WalletError(

@@ -18,6 +18,12 @@ from scripts.network import LocalNetwork
 from tests.functional.support import start_network
 
 
+class Stdin(io.StringIO):
+    """Standard input that is no terminal."""
+
+    name = "<stdin>"
+
+
 @dataclass
 class Ran:
     """What a command left behind."""
@@ -41,7 +47,7 @@ class CommandLine:
 
     def run(self, *words: str, typed: str = "") -> Ran:
         self._capsys.readouterr()
-        self._monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        self._monkeypatch.setattr(sys, "stdin", Stdin(typed))
         code = run(root, words)
         shown = self._capsys.readouterr()
         return Ran(code, shown.out, shown.err)

@@ -132,6 +132,13 @@ def test_a_new_wallet_never_replaces_a_file(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["alice.wallet"]
 
 
+def test_a_file_where_the_folder_should_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "wallets").write_bytes(b"precious")
+    with pytest.raises(WalletError, match="wallets is no folder; move it away"):
+        write(tmp_path / "wallets" / "alice.wallet", FILE, new=True)
+    assert (tmp_path / "wallets").read_bytes() == b"precious"
+
+
 def test_a_full_disk_is_one_line_and_the_old_file_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,46 @@
+"""The bench, run once in small: figures that mean something, and the table of the README."""
+
+import json
+import sys
+
+import pytest
+
+from scripts import bench
+from scripts.bench import Figure
+from tests.functional.support import free_ports
+
+
+def test_a_quick_run_measures_everything(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench, "BENCH_PORT", free_ports(5))
+    monkeypatch.setattr(sys, "argv", ["bench", "--quick", "--json"])
+    bench.main()
+    told = json.loads(capsys.readouterr().out)
+    assert "cores, " in told["machine"]
+    figures = {figure["what"]: figure for figure in told["figures"]}
+    assert {figure["unit"] for figure in figures.values()} == {"µs", "s", "MB"}
+    for figure in told["figures"]:
+        assert figure["value"] > 0
+        assert figure["comparator"] > 0
+        assert figure["ratio"] == pytest.approx(figure["value"] / figure["comparator"])
+    # Far off: these are not for judging speed, only for noticing a unit that is wrong.
+    assert 0.2 < figures["testnet up, five nodes ready"]["value"] < 60
+    assert 10 < figures["memory of a node"]["value"] < 500
+    assert 0.05 < figures["farthing wallet balance"]["value"] < 30
+    assert 20 < figures["connect 200 P2WPKH spends, an input"]["value"] < 20_000
+
+
+def test_the_table_of_the_readme(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figure = Figure("swim", 3.0, "s", "walk", 1.5)
+    monkeypatch.setattr(bench, "measure", lambda quick: [figure])
+    monkeypatch.setattr(sys, "argv", ["bench"])
+    bench.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2:] == [
+        "| what | Farthing | against | | ratio |",
+        "|---|--:|---|--:|--:|",
+        "| swim | 3 s | walk | 1.5 s | 2.00 |",
+    ]

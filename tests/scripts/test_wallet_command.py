@@ -1,0 +1,204 @@
+"""`farthing wallet` against a real node: what it prints, for people and for programs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from scripts.funds import TEST_MNEMONIC
+from scripts.network import LocalNetwork
+from tests.scripts.conftest import CommandLine
+
+SOMEBODY = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+PASSWORD = "correct horse"
+TYPED = ("--password-file", "-")
+
+
+@pytest.fixture
+def node(network: LocalNetwork) -> tuple[str, str]:
+    return ("--node", network.nodes[0].url)
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A terminal with somebody at it; what they type, in order."""
+    typed: list[str] = []
+    monkeypatch.setattr("scripts.cli.wallet.require_terminal", lambda what, option: None)
+    monkeypatch.setattr(click.termui, "hidden_prompt_func", lambda prompt: typed.pop(0))
+    yield typed
+    assert typed == [], "not all of it was asked for"
+
+
+def test_a_new_wallet_shows_its_words_once(cli: CommandLine) -> None:
+    shown = cli("wallet", "create", "alice", *TYPED, typed=f"{PASSWORD}\n")
+    file = cli.home / "wallets" / "alice.wallet"
+    assert f"Wallet 'alice' on regtest: {file}" in shown
+    words = [line.split()[1] for line in shown.splitlines() if line[:5].strip().isdigit()]
+    assert len(words) == 12
+    assert file.stat().st_mode & 0o777 == 0o600
+    address = cli("wallet", "address", "alice").strip()
+    assert f"First address: {address}" in shown
+    assert cli.json("wallet", "address", "alice") == {"address": address}
+    assert cli("wallet", "address", "alice", "--new").strip() != address
+    restored = cli.json(
+        *["wallet", "restore", "twin", "--words-file", "-", "--password-file"],
+        password_file(cli.home),
+        typed=" ".join(words),
+    )
+    assert restored["address"] == address
+    assert "mnemonic" not in restored
+
+
+def password_file(folder: Path) -> str:
+    file = folder / "password"
+    file.write_text(f"{PASSWORD}\r\nand notes\n")
+    return str(file)
+
+
+def test_a_wallet_as_programs_make_it(cli: CommandLine) -> None:
+    made = cli.json("wallet", "create", "bob", "--network", "classroom", *TYPED, typed=PASSWORD)
+    assert set(made) == {"name", "network", "file", "address", "mnemonic"}
+    assert (made["name"], made["network"]) == ("bob", "classroom")
+    assert len(made["mnemonic"].split()) == 12
+    assert cli.json("wallet", "list") == ["bob"]
+
+
+def test_wallets_are_listed(cli: CommandLine) -> None:
+    assert cli("wallet", "list") == f"no wallets in {cli.home}/wallets\n"
+    for name in ("zoe", "alice", "Bob-2_x"):
+        cli("wallet", "create", name, *TYPED, typed=PASSWORD)
+    assert cli("wallet", "list") == "Bob-2_x\nalice\nzoe\n"
+
+
+def test_a_password_is_asked_for_twice_when_new(cli: CommandLine, terminal: list[str]) -> None:
+    terminal += [PASSWORD, PASSWORD]
+    cli.run("wallet", "create", "alice")
+    terminal += [TEST_MNEMONIC, PASSWORD, PASSWORD]
+    ran = cli.run("wallet", "restore", "rich")
+    assert ran.code == 0
+    assert "Its coins are found by: farthing wallet balance rich" in ran.out
+    assert "bcrt1qquv9lg5g2r4jkr0ahun0ddfg5xntxjelwjpnuw" in ran.out
+    assert "junk" not in ran.out + ran.err
+
+
+def test_money_comes_and_goes(
+    cli: CommandLine, network: LocalNetwork, node: tuple[str, str], terminal: list[str]
+) -> None:
+    restore = ["wallet", "restore", "rich", "--words-file", "-"]
+    cli(*restore, "--password-file", password_file(cli.home), typed=TEST_MNEMONIC)
+    assert cli("wallet", "balance", "rich", *node).splitlines() == [
+        "confirmed  500.00000000 BTC",
+        "pending    0.00000000 BTC",
+        "immature   0.00000000 BTC",
+    ]
+    terminal.append(PASSWORD)
+    ran = cli.run("wallet", "send", "rich", SOMEBODY, "0.4", "--fee-rate", "2", *node)
+    assert ran.code == 0
+    assert ran.out.startswith(f"sent 0.40000000 BTC to {SOMEBODY}, fee 0.00000")
+    txid = ran.out.splitlines()[1]
+    assert network.nodes[0].rpc.call("getrawmempool") == [txid]
+    (newest, *_) = cli.json("wallet", "history", "rich", *node)
+    assert (newest["txid"], newest["height"], newest["time"]) == (txid, None, None)
+    assert newest["net"] == -40_000_000 - newest["fee"]
+    assert "pending" in cli("wallet", "history", "rich", *node)
+    network.nodes[0].rpc.call("generatetoaddress", 1, SOMEBODY)
+    assert "block 121" in cli("wallet", "history", "rich", *node)
+    held = cli.json("wallet", "balance", "rich", *node)
+    assert held == {
+        "confirmed": 50_000_000_000 - 40_000_000 - newest["fee"],
+        "pending": 0,
+        "immature": 0,
+        "fresh": True,
+    }
+    sent = cli.json("wallet", "send", "rich", SOMEBODY, "1", *node, *TYPED, typed=PASSWORD)
+    assert set(sent) == {"txid", "amount", "fee"}
+    assert sent["amount"] == 100_000_000
+    network.nodes[0].rpc.call("generatetoaddress", 1, SOMEBODY)
+
+
+def test_a_wallet_without_payments(cli: CommandLine, node: tuple[str, str]) -> None:
+    cli("wallet", "create", "poor", *TYPED, typed=PASSWORD)
+    assert cli("wallet", "history", "poor", *node).startswith("no payments yet; farthing wallet")
+    assert cli.json("wallet", "history", "poor", *node) == []
+
+
+def test_without_a_node_the_last_known_is_shown(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("wallet", "create", "poor", *TYPED, typed=PASSWORD)
+    monkeypatch.setenv("FARTHING_NODE", "http://127.0.0.1:1")
+    ran = cli.run("wallet", "balance", "poor", "--json")
+    assert ran.code == 0
+    assert '"fresh": false' in ran.out
+    assert ran.err == (
+        "farthing: no node answers at http://127.0.0.1:1; start it, or check the address; "
+        "showing what was known at the last contact\n"
+    )
+    assert "no node answers" in cli.refusal(
+        "wallet", "send", "poor", SOMEBODY, "1", *TYPED, typed=PASSWORD
+    )
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a b", "a/b", ".", "é", "x" * 65, "-", "a.b", "a\n"])
+def test_names_that_can_not_be(cli: CommandLine, name: str) -> None:
+    said = cli.refusal("wallet", "create", *TYPED, "--", name, typed=PASSWORD)
+    assert "use up to 64 letters, digits, '-' and '_'" in said
+    assert list(cli.home.iterdir()) == []
+
+
+def test_refusals(cli: CommandLine, node: tuple[str, str], tmp_path: Path) -> None:
+    create, restore = ("wallet", "create", "alice"), ("wallet", "restore", "alice")
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe\xfd")
+    assert "is empty; give at least one" in cli.refusal(*create, *TYPED, typed="\n")
+    assert "use --password-file FILE|-" in cli.refusal(*create)
+    assert "is no text file" in cli.refusal(*create, "--password-file", str(binary))
+    assert "No such file" in cli.refusal(*create, "--password-file", "nowhere", code=2)
+    assert "use --words-file FILE|-" in cli.refusal(*restore, *TYPED, typed=PASSWORD)
+    assert "is no text file" in cli.refusal(*restore, "--words-file", str(binary))
+    typed = ("--words-file", "-", "--password-file", password_file(tmp_path))
+    said = cli.refusal(*restore, *typed, typed="test test test")
+    assert "test" not in said
+    assert "12" in said
+    assert not (cli.home / "wallets").exists()
+    cli(*create, *TYPED, typed=PASSWORD)
+    for words in (create, restore):
+        assert "choose another name" in cli.refusal(*words, *TYPED, typed=PASSWORD)
+    asked = ("wallet", "send", "alice", SOMEBODY, "1", *node)
+    assert "not enough money" in cli.refusal(*asked, *TYPED, typed=PASSWORD)
+    assert "wallet create nobody" in cli.refusal("wallet", "address", "nobody")
+
+
+def test_words_and_password_can_not_share_one_input(cli: CommandLine) -> None:
+    words = ["wallet", "restore", "alice", "--words-file", "-", *TYPED]
+    assert "put one into a file" in cli.refusal(*words, typed=f"{TEST_MNEMONIC}\n{PASSWORD}")
+
+
+def test_a_home_that_can_not_be(cli: CommandLine) -> None:
+    (cli.home / "wallets").write_text("in the way")
+    said = cli.refusal("wallet", "create", "alice", *TYPED, typed=PASSWORD)
+    assert f"{cli.home}/wallets is no folder" in said
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_wallet_whose_words_nobody_saw_is_not_kept(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, as_json: bool
+) -> None:
+    def full(*_: object, **named: object) -> None:
+        if not named.get("err"):
+            raise OSError(28, "No space left on device")
+        real(*_, **named)  # type: ignore[arg-type]
+
+    real = click.echo
+    monkeypatch.setattr(click, "echo", full)
+    words = ["wallet", "create", "alice", *TYPED, *(["--json"] if as_json else [])]
+    assert cli.refusal(*words, typed=PASSWORD) == (
+        "the words can't be shown (No space left on device), so wallet 'alice' was not kept"
+    )
+    assert list((cli.home / "wallets").iterdir()) == []
+    # Of words that somebody has, the wallet stays.
+    restore = ["wallet", "restore", "rich", "--words-file", "-"]
+    said = cli.refusal(*restore, "--password-file", password_file(cli.home), typed=TEST_MNEMONIC)
+    assert said.startswith("can't read or write: No space left on device")
+    assert [path.name for path in (cli.home / "wallets").iterdir()] == ["rich.wallet"]
