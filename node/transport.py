@@ -31,6 +31,7 @@ WAITS_S = (17, 20)
 """How long a poll asks to be held: varied, so that links do not march in step."""
 READ_GRACE_S = 10.0
 POLL_GRACE_S = 70.0
+ANSWER_S = 1.0  # for a send under way, once the poll beside it has failed
 PIECE_SIZE = 65536
 MAX_WHY_SIZE = 120
 _NAME = re.compile(r"[0-9a-f]{32}")
@@ -176,17 +177,26 @@ class _Dialled:
             target=self._send_all, name=f"send {self._link.number}", daemon=True
         ).start()
         number = 0
-        with contextlib.closing(self._polls.session), self._closing():
+        with contextlib.closing(self._polls.session), self._closing(self._wait_for_send):
             while not self._link.closed:
                 number += 1
                 self._poll(number)
 
     @contextlib.contextmanager
-    def _closing(self) -> Iterator[None]:
+    def _closing(self, prepare: Callable[[], None] = lambda: None) -> Iterator[None]:
         try:
             yield
         except _NETWORK_FAILURES as error:
+            prepare()
             self._links.close(self._link, one_line(error))
+
+    def _wait_for_send(self) -> None:
+        """A poll only hears that the link is gone; the answer to a send under way says why."""
+        patience = time.monotonic() + ANSWER_S
+        while not self._link.closed and "send" in self._link.deadlines:
+            if time.monotonic() > patience:
+                return
+            time.sleep(0.01)
 
     def _headers(self, number: int) -> dict[str, str]:
         return {"Farthing-Link": self._link.name, "Farthing-Seq": str(number)}

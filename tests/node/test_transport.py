@@ -277,6 +277,35 @@ def test_a_send_that_goes_wrong_closes_the_link(body: bytes | None) -> None:
     ]
 
 
+@pytest.mark.parametrize("answers", [True, False])
+def test_the_answer_to_a_send_says_more_than_that_the_link_is_gone(
+    answers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "ANSWER_S", 5.0 if answers else 0.2)
+    sent, over = threading.Event(), threading.Event()
+
+    def script(connection: socket.socket, line: str, headers: dict[str, str]) -> None:
+        if "?wait=" in line:
+            assert sent.wait(5)
+            connection.sendall(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n")
+        elif headers.get("Farthing-Seq") is None:
+            connection.sendall(OPENED)
+        else:
+            sent.set()
+            over.wait(0.3 if answers else 5)
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+    with misbehaving(script) as (address, _):
+        side = Side()
+        side.dial(address)
+        side.link.push(frame())
+        eventually(lambda: side.recorder.reasons)
+        over.set()
+        eventually(side.is_over)
+    status = 400 if answers else 410
+    assert side.recorder.reasons == [f"the peer answered {status} to a POST"]
+
+
 def trickle(connection: socket.socket, head: bytes) -> None:
     """Bytes that keep a timeout for each read from ever running out."""
     connection.sendall(head)
