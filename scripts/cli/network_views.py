@@ -3,6 +3,7 @@
 It asks the nodes and prints; it starts and stops nothing (`scripts/cli/testnet.py`).
 """
 
+import contextlib
 import shlex
 import time
 from pathlib import Path
@@ -120,9 +121,10 @@ def watch_blocks(network: LocalNetwork, as_json: bool) -> None:
                 complain(f"the node at {gone.url} has ended: {gone.last_words()}")
         if node.pid in reported:
             fail(f"the first node is gone; see {node.log}")
-        for number in range(height + 1, node.rpc.call("getblockcount") + 1):
-            show_block(node, number, as_json)
-            height = number
+        with contextlib.suppress(NodeUnreachable):  # if it has ended, the next round tells
+            for number in range(height + 1, node.rpc.call("getblockcount") + 1):
+                show_block(node, number, as_json)
+                height = number
 
 
 def show_block(node: NodeProcess, height: int, as_json: bool) -> None:

@@ -1,5 +1,6 @@
 """The door: `farthing` runs on its own four packages or not at all."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -18,13 +19,14 @@ def test_a_foreign_package_in_the_way_is_one_line(tmp_path: Path, name: str) -> 
     done = subprocess.run(
         [sys.executable, "-m", "farthing", "--version"],
         cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         f"farthing: the package '{name}' found at {tmp_path}/{name}/__init__.py is not Farthing's "
-        f"({Path(farthing.__file__).parent}/{name}); "
+        f"({ROOT}/{name}); "
         "install Farthing into an environment of its own\n"
     )
 

@@ -93,15 +93,31 @@ def test_a_funding_that_was_broken_off_is_begun_again(
     assert LocalNetwork(cli.home / "testnet").first().rpc.call("getblockcount") == 120
 
 
+@pytest.fixture
+def watching(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Set when `up` has begun to show what comes."""
+    begun = threading.Event()
+
+    def watch(network: LocalNetwork, as_json: bool) -> None:
+        timer = threading.Timer(2 * network_views.WATCH_S, begun.set)
+        timer.start()
+        try:
+            network_views.watch_blocks(network, as_json)
+        finally:
+            timer.join()
+
+    monkeypatch.setattr(testnet, "watch_blocks", watch)
+    yield begun
+
+
 def test_in_the_foreground_blocks_are_shown_until_a_signal_ends_it(
-    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+    cli: CommandLine, watching: threading.Event
 ) -> None:
     port = free_ports(1)
     network_folder = cli.home / "testnet"
 
     def mine_and_end() -> None:
-        eventually(lambda: LocalNetwork(network_folder).is_funded)
-        time.sleep(0.5)
+        assert watching.wait(30)
         node = LocalNetwork(network_folder).first()
         node.rpc.call("generatetoaddress", 2, SOMEBODY)
         time.sleep(3 * network_views.WATCH_S)
@@ -109,6 +125,7 @@ def test_in_the_foreground_blocks_are_shown_until_a_signal_ends_it(
 
     before = signal.getsignal(signal.SIGTERM)
     for as_json in (False, True):
+        watching.clear()
         thread = threading.Thread(target=mine_and_end)
         thread.start()
         words = ["testnet", "up", "--nodes", "1", "--port", str(port)]
@@ -130,15 +147,12 @@ def test_in_the_foreground_blocks_are_shown_until_a_signal_ends_it(
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_a_node_that_ends_is_named(cli: CommandLine) -> None:
+def test_a_node_that_ends_is_named(cli: CommandLine, watching: threading.Event) -> None:
     words = ["testnet", "up", "--nodes", "2", "--port", str(free_ports(2)), "--json"]
 
     def kill_both() -> None:
-        folder = cli.home / "testnet"
-        eventually(lambda: LocalNetwork(folder).is_funded)
-        eventually(lambda: len(LocalNetwork(folder).first().rpc.call("getpeerinfo")) > 0)
-        time.sleep(0.5)
-        last, first = LocalNetwork(folder).nodes[::-1]
+        assert watching.wait(30)
+        last, first = LocalNetwork(cli.home / "testnet").nodes[::-1]
         os.kill(last.pid, signal.SIGKILL)
         time.sleep(2 * network_views.WATCH_S)
         os.kill(first.pid, signal.SIGKILL)
