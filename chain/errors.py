@@ -127,7 +127,8 @@ class Reason(Enum):
     BAD_TXNS_FEE_OUTOFRANGE = "A fee is at most 21 million coins."
     BAD_TXNS_ACCUMULATED_FEE_OUTOFRANGE = "A block's fees together are at most 21 million coins."
     BLOCK_SCRIPT_VERIFY_FLAG_FAILED = (
-        "Every input's scripts succeed under the rules in force at the block's height.",
+        "Every input's scripts succeed under the rules in force at the block's height "
+        "(BIP 16, 65, 66, 112, 141, 143, 147, 341, 342).",
         ResultClass.CONSENSUS,
         "block-script-verify-flag-failed ({})",
     )

@@ -1,7 +1,8 @@
 """The house as data, read from the source: floors, reading order, imports, sizes.
 
-It parses files and runs none of them. The laws' tests (tests/test_laws.py) and the generated parts
-of ARCHITECTURE.md both stand on it: `python -m scripts.architecture --write` renews the document.
+It parses files and runs none of them, but for the list of reasons. The laws' tests
+(tests/test_laws.py) and the generated parts of ARCHITECTURE.md both stand on it:
+`python -m scripts.architecture --write` renews the document.
 """
 
 import ast
@@ -14,12 +15,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from chain.errors import Reason
+
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = ("chain", "wallet", "node", "scripts")
 # Packages whose __init__ docstring lists their files in reading order.
 LISTED = ("chain", "chain/script", "wallet", "node", "node/storage")
 # The line of node/__init__ below which files may do I/O.
 IO_LINE = "--"
+# What a rule's sentence says about where the rule comes from.
+ORIGIN = re.compile(r"BIP \d+(?:, \d+)*|CVE-\d+-\d+")
 LIST_ENTRY = re.compile(r"^ {4}(\S+?)/?\s{2,}(\S.*)$", re.MULTILINE)
 
 
@@ -186,7 +191,42 @@ def import_table() -> str:
     return "\n".join(rows)
 
 
-GENERATED = {"floors": floor_table, "reading order": reading_tables, "imports": import_table}
+def rule_table() -> str:
+    """A Markdown table: each consensus rule, its reject string, its origin, the code that asks."""
+    rows = ["| reject reason | rule | origin | asked in |", "|---|---|---|---|"]
+    places = rule_places()
+    for reason in Reason:
+        origin = ", ".join(ORIGIN.findall(reason.sentence)) or "older than the BIPs"
+        places_of = ", ".join(places[reason.name])
+        rows.append(f"| `{reason.text}` | {reason.sentence} | {origin} | {places_of} |")
+    return "\n".join(rows)
+
+
+def rule_places() -> dict[str, list[str]]:
+    """For each name of a Reason, links to the functions of chain/ that raise it."""
+    places: dict[str, list[str]] = {reason.name: [] for reason in Reason}
+    for file in source_files("chain"):
+        for function in file.functions():
+            link = f"[`{file.path.stem}.{function.name.lstrip('_')}`]({file.name})"
+            for name in dict.fromkeys(_reasons_raised(function)):
+                places[name].append(link)
+    return places
+
+
+def _reasons_raised(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+    for statement in ast.walk(function):
+        if isinstance(statement, ast.Raise):
+            for node in ast.walk(statement):
+                if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "Reason":
+                    yield node.attr
+
+
+GENERATED = {
+    "floors": floor_table,
+    "rules": rule_table,
+    "reading order": reading_tables,
+    "imports": import_table,
+}
 
 
 def renew(text: str) -> str:

@@ -14,6 +14,7 @@ from scripts.architecture import (
     reading_list,
     reading_order,
     renew,
+    rule_places,
     source_files,
 )
 
@@ -176,6 +177,10 @@ def test_public_functions_say_what_they_do(file: SourceFile) -> None:
         and not ast.get_docstring(function)
     ]
     assert not silent
+
+
+def test_every_reason_is_raised_somewhere() -> None:
+    assert [name for name, places in rule_places().items() if not places] == []
 
 
 def test_the_generated_parts_of_the_architecture_page_are_current() -> None:
