@@ -8,13 +8,19 @@ Reading order, which is also the import order: a file imports only files above i
     errors        Rejected and the reasons of our policy; StorageError
     wire          what peer messages are made of: frames, vectors, addresses, limits
     messages      Bitcoin's peer messages
-    entry         a waiting transaction: fee, size, whom it hangs together with
+    feerate       feerates as exact ratios; feerate diagrams
+    linearize     clusters: in which order and chunks miners want what hangs together
+    entry         a waiting transaction: fee, size, parents and children
+    cluster       waiting transactions that hang together, in that order
     events        what happens to a node, and what it wants done
     policy        which transactions this node relays
     pool          the set of waiting transactions: who spends what, who is worst
     replacement   when a newcomer may throw out what it conflicts with
+    truc          version 3: families of two, so that fees can be bumped
     acceptance    may this transaction wait here? all rules in order
+    package       transactions handed in together
     mempool       transactions waiting for a block, while the chain and the clock move on
+    submission    a package handed in: each alone, then together
     template      the next block, assembled by feerate
     clock         the time of day, and time that only goes forward
     addresses     peers' addresses known to this node
@@ -47,6 +53,7 @@ Reading order, which is also the import order: a file imports only files above i
     rpc_views     chain objects as the JSON of Core's RPC
     rpc_chain     the RPC's methods on the chain
     rpc_mempool   the RPC's methods on transactions
+    rpc_package   the RPC's methods that judge several transactions
     rpc_node      the RPC's methods on the node itself
     rpc_methods   the table of the RPC's methods
     web_rpc       JSON-RPC over HTTP: dialects, credentials

@@ -1,11 +1,14 @@
 """Acceptance: may this transaction wait here? All rules, in the order in which Core asks them.
 
 Cheap questions come first and signatures last, so that refusing costs less than asking. It changes
-nothing: the answer is an entry ready to be added and the entries that have to make room for it, or
-an exception. It never looks at all that wait, only at what the transaction touches. Beside it:
-Bitcoin Core, `src/validation.cpp`, MemPoolAccept.
+nothing: the answer is what is ready to be added and what has to make room for it, or an exception.
+It never looks at all that wait, only at what the transaction touches. Several transactions at once
+are for `package`, which asks the same questions here. Beside it: Bitcoin Core,
+`src/validation.cpp`, MemPoolAccept.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from chain.chainstate import Chainstate
@@ -13,66 +16,130 @@ from chain.coins import Coin
 from chain.encoding import display_hash
 from chain.script.check import checks_of, verify_serially
 from chain.script.flags import STANDARD_FLAGS
-from chain.transaction import OutPoint, Transaction, TxIn
+from chain.transaction import OutPoint, Transaction
 from chain.tx_rules import check_inputs, check_transaction, is_final, sequence_locks, sigop_cost
-from node import policy, replacement
-from node.entry import MempoolEntry, cluster, fee_at
+from node import policy, replacement, truc
+from node.cluster import Limits
+from node.entry import MempoolEntry, fee_at
 from node.errors import PolicyReason, Rejected
 from node.policy import PolicyOptions
 from node.pool import Pool
 
 MAX_OUTPUTS_PROBED = 8
 """So many outputs are looked up to tell a transaction long mined from one whose parents we lack."""
+SIBLING = " (including sibling eviction)"
+
+
+class Terms(NamedTuple):
+    """In what context a transaction is judged. Core: ATMPArgs."""
+
+    now: int
+    """Unix seconds."""
+    min_feerate: int | None = 0
+    """Satoshis per kvB that a pool asks for because it is full. None lets in any fee and any
+    family: for the transactions of a block that was disconnected."""
+    pays_alone: bool = True
+    """False: for its fee it is judged together with others (`package`)."""
+    may_replace: bool = True
+    may_evict_sibling: bool = True
+    max_feerate: int = 0
+    """Satoshis per kvB that whoever hands it in would pay; 0 for no limit."""
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A transaction that passed all rules but those that look at its neighbours."""
+
+    entry: MempoolEntry
+    """Linked to its relatives; they are not linked to it."""
+    coins: list[Coin]
+    """What it spends, one an input."""
+    waiting_parents: set[MempoolEntry]
+    conflicts: set[MempoolEntry]
+    """What it cannot wait beside: spenders of the same coins, and a sibling."""
+    evicts_sibling: bool = False
 
 
 class Judgement(NamedTuple):
-    """A transaction that may wait: its entry, not yet linked, and what it replaces."""
+    """What may wait, parents first, and what it replaces."""
 
-    entry: MempoolEntry
+    entries: tuple[MempoolEntry, ...]
     evicted: set[MempoolEntry]
 
 
 class Judge:
     """The rules of one node for newcomers to its pool."""
 
-    def __init__(self, pool: Pool, chainstate: Chainstate, options: PolicyOptions) -> None:
-        self._pool = pool
+    def __init__(
+        self, pool: Pool, chainstate: Chainstate, options: PolicyOptions, limits: Limits
+    ) -> None:
+        self.pool = pool
+        self.options = options
         self._chainstate = chainstate
-        self._options = options
+        self._limits = limits
 
-    def examine(
-        self, tx: Transaction, now: int, *, sequence: int, min_feerate: int | None
-    ) -> Judgement:
-        """The judgement on `tx`; Rejected by policy or Invalid by consensus.
+    def examine(self, tx: Transaction, terms: Terms) -> Judgement:
+        """The judgement on `tx` alone; Rejected by policy or Invalid by consensus."""
+        candidate = self.candidate(tx, terms)
+        evicted = self.replaced_by([candidate]) if candidate.conflicts else set()
+        self.check_clusters([candidate], evicted)
+        replacement.check_not_its_own_ancestor(candidate.entry, candidate.conflicts)
+        self.check_not_absurd(candidate.entry, terms)
+        self.check_dust_spent(tx)
+        self.check_scripts(candidate)
+        return Judgement((candidate.entry,), evicted)
 
-        `min_feerate` (satoshis per kvB) is what the pool asks for because it is full. None lets
-        any fee in: for transactions of a block that was disconnected.
-        """
+    # A transaction and what it spends. Core: PreChecks.
+
+    def candidate(
+        self, tx: Transaction, terms: Terms, earlier: Mapping[bytes, MempoolEntry] | None = None
+    ) -> Candidate:
+        """`tx` as a candidate; `earlier` are those of its package before it, by txid."""
         self._check_alone(tx)
         self._check_new(tx)
-        conflicts = {spender for spender in map(self._spender, tx.inputs) if spender is not None}
-        fee, coins = self._check_spends(tx)
-        cost = self._check_coins(tx, coins, fee)
-        weight = max(tx.weight, cost * self._options.bytes_per_sigop)
-        entry = MempoolEntry(tx, fee, weight, cost, now, self._chainstate.tip.height, sequence)
-        if min_feerate is not None:
-            self._check_feerate(entry, min_feerate)
-        evicted = self._check_place(entry, conflicts)
-        if not self._options.accept_nonstandard:
-            self._check_dust_spent(tx)
-        self._check_scripts(tx, coins)
-        return Judgement(entry, evicted)
+        conflicts = self._conflicts(tx, terms)
+        fee, coins = self._check_spends(tx, earlier or {})
+        self._check_standard_spends(tx, coins)
+        cost = sigop_cost(tx, coins, STANDARD_FLAGS)
+        weight = max(tx.weight, cost * self.options.bytes_per_sigop)
+        tip = self._chainstate.tip
+        entry = MempoolEntry(tx, fee, weight, cost, terms.now, tip.height)
+        entry.delta = self.pool.deltas.get(tx.txid, 0)
+        self._check_dust(entry)
+        if cost > policy.MAX_SIGOP_COST:
+            raise Rejected(PolicyReason.BAD_TXNS_TOO_MANY_SIGOPS, str(cost))
+        if terms.pays_alone and terms.min_feerate is not None:
+            self.check_feerate(entry.modified_fee, entry.vsize, terms.min_feerate)
+        parents = self.pool.parents_of(tx)
+        found = Candidate(entry, coins, parents, conflicts)
+        if terms.min_feerate is not None:
+            may_evict = terms.may_evict_sibling
+            sibling = truc.check_single(entry, parents, conflicts, may_evict_sibling=may_evict)
+            if sibling is not None:
+                conflicts.add(sibling)
+                found.evicts_sibling = True
+        self._link(entry, parents, earlier)
+        return found
 
-    def _spender(self, tx_in: TxIn) -> MempoolEntry | None:
-        return self._pool.spender_of(tx_in.outpoint)
+    def _link(
+        self,
+        entry: MempoolEntry,
+        parents: set[MempoolEntry],
+        earlier: Mapping[bytes, MempoolEntry] | None,
+    ) -> None:
+        """Upwards and downwards, from this side only: it is not in the pool yet."""
+        entry.parents, entry.children = set(parents), self.pool.children_of(entry.tx)
+        for tx_in in entry.tx.inputs if earlier else ():
+            if earlier and (parent := earlier.get(tx_in.outpoint.txid)):
+                entry.parents.add(parent)
 
     def _check_alone(self, tx: Transaction) -> None:
         """What needs only the transaction and the time."""
         check_transaction(tx)
         if tx.is_coinbase:
             raise Rejected(PolicyReason.COINBASE)
-        if not self._options.accept_nonstandard:
-            policy.check_standard(tx, self._options)
+        if not self.options.accept_nonstandard:
+            policy.check_standard(tx, self.options)
         if tx.stripped_size < policy.MIN_STRIPPED_SIZE:
             raise Rejected(PolicyReason.TX_SIZE_SMALL)
         self._check_final(tx)
@@ -83,17 +150,28 @@ class Judge:
             raise Rejected(PolicyReason.NON_FINAL)
 
     def _check_new(self, tx: Transaction) -> None:
-        if self._pool.get_by_wtxid(tx.wtxid):
+        if self.pool.get_by_wtxid(tx.wtxid):
             raise Rejected(PolicyReason.TXN_ALREADY_IN_MEMPOOL)
-        if tx.txid in self._pool:
+        if tx.txid in self.pool:
             raise Rejected(PolicyReason.TXN_SAME_NONWITNESS_DATA_IN_MEMPOOL)
 
-    def _check_spends(self, tx: Transaction) -> tuple[int, list[Coin]]:
+    def _conflicts(self, tx: Transaction, terms: Terms) -> set[MempoolEntry]:
+        spenders = (self.pool.spender_of(tx_in.outpoint) for tx_in in tx.inputs)
+        conflicts = {spender for spender in spenders if spender is not None}
+        if conflicts and not terms.may_replace:
+            raise Rejected(PolicyReason.BIP125_REPLACEMENT_DISALLOWED)
+        return conflicts
+
+    def _check_spends(
+        self, tx: Transaction, earlier: Mapping[bytes, MempoolEntry]
+    ) -> tuple[int, list[Coin]]:
         """Whether its coins are there, old enough and worth enough. Returns the fee and them."""
         height = self._chainstate.tip.height + 1
         coins: dict[OutPoint, Coin] = {}
         for outpoint, *_ in tx.inputs:
-            coin = self._pool.coin(outpoint, height) or self._chainstate.coins.get(outpoint)
+            coin = self.pool.coin(outpoint, height) or self._chainstate.coins.get(outpoint)
+            if coin is None and (parent := earlier.get(outpoint.txid)):
+                coin = parent.coin(outpoint.index, height)
             if coin is None:
                 raise Rejected(self._why_missing(tx))
             coins[outpoint] = coin
@@ -111,7 +189,7 @@ class Judge:
     def recheck(self, entry: MempoolEntry) -> None:
         """What a reorganisation may have undone. Raises as `examine` does."""
         self._check_final(entry.tx)
-        self._check_spends(entry.tx)
+        self._check_spends(entry.tx, {})
 
     def _why_missing(self, tx: Transaction) -> PolicyReason:
         for index in range(min(len(tx.outputs), MAX_OUTPUTS_PROBED)):
@@ -119,53 +197,72 @@ class Judge:
                 return PolicyReason.TXN_ALREADY_KNOWN
         return PolicyReason.BAD_TXNS_INPUTS_MISSINGORSPENT
 
-    def _check_coins(self, tx: Transaction, coins: list[Coin], fee: int) -> int:
-        """What is relayed depends on what is spent. Returns the cost in signature operations."""
-        if not self._options.accept_nonstandard:
+    def _check_standard_spends(self, tx: Transaction, coins: list[Coin]) -> None:
+        """What is relayed depends on what is spent."""
+        if not self.options.accept_nonstandard:
             policy.check_inputs_standard(tx, coins)
             if tx.has_witness:
                 policy.check_witness_standard(tx, coins)
-            if fee and policy.dust(tx, self._options.dust_relay_feerate):
-                raise Rejected(PolicyReason.DUST, "tx with dust output must be 0-fee")
-        cost = sigop_cost(tx, coins, STANDARD_FLAGS)
-        if cost > policy.MAX_SIGOP_COST:
-            raise Rejected(PolicyReason.BAD_TXNS_TOO_MANY_SIGOPS, str(cost))
-        return cost
 
-    def _check_feerate(self, entry: MempoolEntry, min_feerate: int) -> None:
-        needed = fee_at(min_feerate, entry.vsize)
-        if entry.fee < needed:
-            raise Rejected(PolicyReason.MEMPOOL_MIN_FEE_NOT_MET, f"{entry.fee} < {needed}")
-        needed = fee_at(self._options.min_relay_feerate, entry.vsize)
-        if entry.fee < needed:
-            raise Rejected(PolicyReason.MIN_RELAY_FEE_NOT_MET, f"{entry.fee} < {needed}")
+    def _check_dust(self, entry: MempoolEntry) -> None:
+        """Nobody may gain by mining it alone. Core: PreCheckEphemeralTx."""
+        if self.options.accept_nonstandard or not (entry.fee or entry.modified_fee):
+            return
+        if policy.dust(entry.tx, self.options.dust_relay_feerate):
+            raise Rejected(PolicyReason.DUST, "tx with dust output must be 0-fee")
 
-    def _check_place(self, entry: MempoolEntry, conflicts: set[MempoolEntry]) -> set[MempoolEntry]:
-        """What hangs together with it, and what it replaces. Returns the latter."""
-        parents = self._pool.parents_of(entry.tx)
-        evicted: set[MempoolEntry] = set()
-        if conflicts:
-            replacement.check_not_its_own_ancestor(parents, conflicts, entry.txid)
-            evicted = replacement.evicted_by(conflicts, entry.txid)
-            replacement.check_pays(entry, evicted, self._options.incremental_relay_feerate)
-        kin = cluster(parents | self._pool.children_of(entry.tx), without=evicted)
-        if not self.fits(kin | {entry}):
-            raise Rejected(PolicyReason.TOO_LARGE_CLUSTER)
-        if conflicts:
-            replacement.check_improves(entry, conflicts)
+    def check_feerate(self, fee: int, vsize: int, min_feerate: int) -> None:
+        """Rejected unless `fee` is enough for a full pool and for being relayed at all."""
+        needed = fee_at(min_feerate, vsize)
+        if fee < needed:
+            raise Rejected(PolicyReason.MEMPOOL_MIN_FEE_NOT_MET, f"{fee} < {needed}")
+        needed = fee_at(self.options.min_relay_feerate, vsize)
+        if fee < needed:
+            raise Rejected(PolicyReason.MIN_RELAY_FEE_NOT_MET, f"{fee} < {needed}")
+
+    # Its neighbours.
+
+    def replaced_by(self, candidates: Sequence[Candidate]) -> set[MempoolEntry]:
+        """What one transaction replaces. Rejected if it may not. Core: ReplacementChecks."""
+        (candidate,) = candidates
+        what = SIBLING if candidate.evicts_sibling else ""
+        clusters = self.pool.clusters_of(candidate.conflicts)
+        evicted = replacement.evicted_by(candidate.conflicts, clusters, candidate.entry.txid, what)
+        feerate = self.options.incremental_relay_feerate
+        replacement.check_pays([candidate.entry], evicted, feerate, what)
+        self.check_clusters(candidates, evicted)
+        self.check_improves(candidates, evicted)
         return evicted
 
-    def fits(self, kin: set[MempoolEntry]) -> bool:
-        """May these hang together? Counted in weight, as Core does, so that no rounding adds up."""
-        limit = self._options.max_cluster_vsize * 4
-        few = len(kin) <= self._options.max_cluster_count
-        return few and sum(entry.weight for entry in kin) <= limit
+    def check_clusters(self, candidates: Sequence[Candidate], evicted: set[MempoolEntry]) -> None:
+        """Rejected if too many would hang together. Core: CheckMemPoolPolicyLimits."""
+        if not self.pool.are_within(self._limits, [each.entry for each in candidates], evicted):
+            raise Rejected(PolicyReason.TOO_LARGE_CLUSTER)
 
-    def _check_dust_spent(self, tx: Transaction) -> None:
-        """Dust of a waiting parent must be swept up by its child. Core: CheckEphemeralSpends."""
+    def check_improves(self, candidates: Sequence[Candidate], evicted: set[MempoolEntry]) -> None:
+        """Rejected unless the next blocks gain."""
+        entries = [each.entry for each in candidates]
+        before, after = self.pool.compare(entries, evicted)
+        replacement.check_improves(before, after)
+
+    def check_not_absurd(self, entry: MempoolEntry, terms: Terms) -> None:
+        """Rejected if it pays more than its sender means to."""
+        if terms.max_feerate and entry.modified_fee * 1_000 > terms.max_feerate * entry.vsize:
+            raise Rejected(PolicyReason.MAX_FEERATE_EXCEEDED)
+
+    def check_dust_spent(self, tx: Transaction, package: Sequence[Transaction] = ()) -> None:
+        """Dust of a parent, waiting or of its package, must be swept up by the child.
+
+        Core: CheckEphemeralSpends.
+        """
+        if self.options.accept_nonstandard:
+            return
         spent = {tx_in.outpoint for tx_in in tx.inputs}
-        for parent in self._pool.parents_of(tx):
-            for index in policy.dust(parent.tx, self._options.dust_relay_feerate):
+        txids = {outpoint.txid for outpoint in spent}
+        parents = [other for other in package if other.txid in txids]
+        parents += [parent.tx for parent in self.pool.parents_of(tx)]
+        for parent in parents:
+            for index in policy.dust(parent, self.options.dust_relay_feerate):
                 if OutPoint(parent.txid, index) not in spent:
                     raise Rejected(
                         PolicyReason.MISSING_EPHEMERAL_SPENDS,
@@ -173,10 +270,10 @@ class Judge:
                         "did not spend parent's ephemeral dust",
                     )
 
-    def _check_scripts(self, tx: Transaction, coins: list[Coin]) -> None:
+    def check_scripts(self, candidate: Candidate) -> None:
         """Under the strictest flags, which imply every block's. Core: PolicyScriptChecks."""
-        spent_outputs = [coin.output for coin in coins]
-        failure = verify_serially(checks_of(tx, spent_outputs, STANDARD_FLAGS))
+        tx, coins = candidate.entry.tx, candidate.coins
+        failure = verify_serially(checks_of(tx, [coin.output for coin in coins], STANDARD_FLAGS))
         if failure is None:
             return
         reason = PolicyReason.MEMPOOL_SCRIPT_VERIFY_FLAG_FAILED

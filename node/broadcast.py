@@ -6,6 +6,9 @@ mempool's. Read beside it: Core's node/transaction.cpp (BroadcastTransaction).
 
 from chain.coins import is_unspendable
 from chain.errors import Invalid
+from chain.script.errors import ScriptError
+from chain.script.machine import MAX_SCRIPT_ELEMENT_SIZE
+from chain.script.opcodes import OP_NOP10, instructions
 from chain.transaction import COIN, OutPoint, Transaction
 from node.entry import fee_at
 from node.errors import PolicyClass, Rejected
@@ -36,6 +39,7 @@ def broadcast(
     RpcError says why not.
     """
     tx = parse_transaction(text)
+    check_max_feerate(max_feerate)
     with runtime.lock:
         node = runtime.node
         waiting = node.mempool.get(tx.txid)
@@ -49,12 +53,35 @@ def broadcast(
             raise refusal(error) from error
 
 
-def _check_new(runtime: Runtime, tx: Transaction, max_feerate: Amount, max_burn: Amount) -> None:
-    node = runtime.node
+def check_max_feerate(max_feerate: Amount) -> None:
+    """RpcError if a limit on the feerate is no limit."""
+    if max_feerate.satoshis >= COIN:
+        what = "Fee rates larger than or equal to 1BTC/kvB are not accepted"
+        raise RpcError(Code.PARAMETER, what)
+
+
+def check_burn(tx: Transaction, max_burn: Amount) -> None:
+    """RpcError if it would throw away more than that."""
     for value, script in tx.outputs:
-        if is_unspendable(script) and value > max_burn.satoshis:
+        if (is_unspendable(script) or not _has_valid_ops(script)) and value > max_burn.satoshis:
             what = "Unspendable output exceeds maximum configured by user (maxburnamount)"
             raise RpcError(Code.VERIFY, what)
+
+
+def _has_valid_ops(script: bytes) -> bool:
+    """Core: CScript::HasValidOps."""
+    try:
+        return all(
+            opcode <= OP_NOP10 and len(data or b"") <= MAX_SCRIPT_ELEMENT_SIZE
+            for opcode, data, _ in instructions(script)
+        )
+    except ScriptError:
+        return False
+
+
+def _check_new(runtime: Runtime, tx: Transaction, max_feerate: Amount, max_burn: Amount) -> None:
+    node = runtime.node
+    check_burn(tx, max_burn)
     outpoints = (OutPoint(tx.txid, number) for number in range(len(tx.outputs)))
     if any(node.chainstate.coins.get(outpoint) is not None for outpoint in outpoints):
         raise RpcError(Code.IN_CHAIN, "Transaction outputs already in utxo set")

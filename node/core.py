@@ -25,7 +25,7 @@ from chain.params import Params
 from chain.script.check import Verifier, verify_serially
 from chain.store import Indexer, Store
 from chain.transaction import Transaction
-from node import template
+from node import submission, template
 from node.addresses import AddressBook
 from node.clock import Clock
 from node.dialer import Dialer
@@ -72,6 +72,7 @@ from node.messages import (
 from node.peer import Outbox, Peer, Stage
 from node.policy import PolicyOptions
 from node.relay import Relay
+from node.submission import PackageResult
 from node.sync import Sync
 
 _BLOCK_KINDS = (MSG_BLOCK, MSG_WITNESS_BLOCK)
@@ -206,6 +207,18 @@ class Node:
             self._relay.tell_changes()
             self._finish()
 
+    def submit_package(
+        self, txs: Sequence[Transaction], max_feerate: int, now: float
+    ) -> PackageResult:
+        """Take in a child with its parents, and announce them; see `submission`."""
+        self._clock.set(now)
+        result = submission.submit(self.mempool, txs, self._clock.unix, max_feerate)
+        self._relay.tell_changes()
+        for entry in set(result.entries.values()) - result.new:
+            self._relay.announce(entry, again=True)
+        self._finish()
+        return result
+
     def submit_block(self, block: Block, now: float) -> Acceptance:
         """Take in a block from wherever. Raises Invalid; what fails to connect is in `.changes`."""
         self._clock.set(now)
@@ -232,7 +245,7 @@ class Node:
         """The next block as we would mine it, paying `script_pubkey`; only the work is missing."""
         self._clock.set(now)
         return template.assemble(
-            self.chainstate, self.mempool, script_pubkey, self._clock.unix, extra_nonce
+            self.chainstate, self.mempool.chunks(), script_pubkey, self._clock.unix, extra_nonce
         )
 
     def close(self) -> None:

@@ -3,18 +3,13 @@
 It does not know how it got in (`mempool`) or when it goes (`mempool`, `template`). Parents and
 children are kept as links; everything further (ancestors, descendants, the cluster) is walked when
 it is needed, because a cluster has at most 64 members and nothing kept can then be out of date.
-
-Feerates are pairs of integers, fee and size, and are compared exactly. Beside it: Bitcoin Core,
-`src/kernel/mempool_entry.h`.
+Beside it: Bitcoin Core, `src/kernel/mempool_entry.h`.
 """
 
-from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
+from chain.coins import Coin
 from chain.transaction import Transaction
-
-FEERATE_SHIFT = 64
-"""Sizes stay far below 2**32, so two different ratios of such sizes differ by more than 2**-64."""
 
 
 @dataclass(slots=True, eq=False)
@@ -31,15 +26,14 @@ class MempoolEntry:
     """When it came, in Unix seconds."""
     height: int
     """Of the tip when it came."""
-    sequence: int
-    """Its number among all that ever came to this mempool."""
+    sequence: int = 0
+    """Its number among all that ever came to this mempool; 0 until it is in."""
     parents: "set[MempoolEntry]" = field(default_factory=set, repr=False)
     """Waiting transactions whose outputs it spends."""
     children: "set[MempoolEntry]" = field(default_factory=set, repr=False)
     """Waiting transactions that spend its outputs."""
-    package_fee: int = field(default=0, repr=False)
-    """Fees of it and all its descendants: what is lost if it is thrown out."""
-    package_vsize: int = field(default=0, repr=False)
+    delta: int = 0
+    """Satoshis by which the operator values it above its fee (`prioritisetransaction`)."""
 
     @property
     def txid(self) -> bytes:
@@ -52,9 +46,15 @@ class MempoolEntry:
         return -(-self.weight // 4)
 
     @property
-    def feerate(self) -> tuple[int, int]:
-        """Satoshis and virtual bytes: the feerate as an exact ratio."""
-        return self.fee, self.vsize
+    def modified_fee(self) -> int:
+        """Satoshis: what it is worth to this node. All rules but consensus go by it."""
+        return self.fee + self.delta
+
+    def coin(self, index: int, height: int) -> Coin | None:
+        """One of its outputs as the coin it would be in a block at `height`; None if it has none
+        of that number."""
+        outputs = self.tx.outputs
+        return Coin(outputs[index], height, False) if index < len(outputs) else None
 
     def ancestors(self) -> "set[MempoolEntry]":
         """All waiting transactions that must be mined before it; without itself."""
@@ -77,26 +77,6 @@ class MempoolEntry:
                 found.add(entry)
                 queue.extend(entry.children)
         return found
-
-
-def cluster(
-    seeds: Iterable[MempoolEntry], *, without: Collection[MempoolEntry] = ()
-) -> set[MempoolEntry]:
-    """All entries that hang together with `seeds` by spending, as if those `without` were gone."""
-    found: set[MempoolEntry] = set()
-    queue = list(seeds)
-    while queue:
-        entry = queue.pop()
-        if entry not in found and entry not in without:
-            found.add(entry)
-            queue.extend(entry.parents)
-            queue.extend(entry.children)
-    return found
-
-
-def feerate_key(fee: int, size: int) -> int:
-    """An integer that orders ratios fee/size exactly as the ratios themselves."""
-    return (fee << FEERATE_SHIFT) // size
 
 
 def fee_at(feerate: int, vsize: int) -> int:

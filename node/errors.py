@@ -117,6 +117,21 @@ class PolicyReason(Enum):
         "A transaction pays the smallest feerate that we relay for.",
         PolicyClass.RECONSIDERABLE,
     )
+    BIP125_REPLACEMENT_DISALLOWED = (
+        "bip125-replacement-disallowed",
+        "Where several transactions are only tested, none may replace what waits.",
+        PolicyClass.MEMPOOL_POLICY,
+    )
+    TRUC_VIOLATION = (
+        "TRUC-violation",
+        "Version 3 promises at most one parent and one small child, all of version 3 (BIP431).",
+        PolicyClass.MEMPOOL_POLICY,
+    )
+    MAX_FEERATE_EXCEEDED = (
+        "max feerate exceeded",
+        "A feerate is at most what whoever handed it in allows, against slips of the finger.",
+        PolicyClass.MEMPOOL_POLICY,
+    )
     TOO_LARGE_CLUSTER = (
         "too-large-cluster",
         "At most 64 waiting transactions, together 101,000 vbytes, hang together by spending.",
@@ -128,12 +143,12 @@ class PolicyReason(Enum):
         PolicyClass.CONSENSUS,
     )
     TOO_MANY_POTENTIAL_REPLACEMENTS = (
-        "too many potential replacements",
+        "too many potential replacements{}",
         "A replacement conflicts with at most 100 clusters of waiting transactions.",
         PolicyClass.MEMPOOL_POLICY,
     )
     INSUFFICIENT_FEE = (
-        "insufficient fee",
+        "insufficient fee{}",
         "A replacement pays at least the fees it replaces, and its own relay on top (BIP125).",
         PolicyClass.RECONSIDERABLE,
     )
@@ -183,6 +198,58 @@ class Rejected(Exception):  # noqa: N818 - the word of the house, beside Invalid
 
     def __str__(self) -> str:
         return f"{self.reject_reason}, {self.detail}" if self.detail else self.reject_reason
+
+
+class PackageReason(Enum):
+    """Why transactions handed in together are refused together: Core's text, the rule, its class.
+
+    The last two say that one transaction is at fault: its own refusal tells more.
+    """
+
+    def __init__(self, text: str, sentence: str, blames_one: bool = False) -> None:
+        self.text, self.sentence, self.blames_one = text, sentence, blames_one
+        self.__doc__ = sentence
+
+    PACKAGE_TOO_MANY_TRANSACTIONS = (
+        "package-too-many-transactions",
+        "A package has at most 25 transactions.",
+    )
+    PACKAGE_TOO_LARGE = ("package-too-large", "A package weighs at most 404,000 weight units.")
+    PACKAGE_CONTAINS_DUPLICATES = (
+        "package-contains-duplicates",
+        "No two transactions of a package have the same id.",
+    )
+    PACKAGE_NOT_SORTED = ("package-not-sorted", "In a package parents come before children.")
+    CONFLICT_IN_PACKAGE = (
+        "conflict-in-package",
+        "No two transactions of a package spend the same output.",
+    )
+    PACKAGE_NOT_CHILD_WITH_PARENTS = (
+        "package-not-child-with-parents",
+        "A package is a child, last, and parents of it.",
+    )
+    TRUC_VIOLATION = (
+        "TRUC-violation",
+        "Version 3 promises at most one parent and one small child, all of version 3 (BIP431).",
+    )
+    TOO_LARGE_CLUSTER = (
+        "too-large-cluster",
+        "At most 64 waiting transactions, together 101,000 vbytes, hang together by spending.",
+    )
+    PACKAGE_RBF_FAILED = (
+        "package RBF failed: {}",
+        "A package that replaces is one parent with its child, and pays as a replacement does.",
+    )
+    TRANSACTION_FAILED = (
+        "transaction failed",
+        "Each transaction of a package keeps the rules for one.",
+        True,
+    )
+    UNSPENT_DUST = (
+        "unspent-dust",
+        "A transaction that spends from one of its package spends its dust too.",
+        True,
+    )
 
 
 class StorageError(Exception):

@@ -5,22 +5,24 @@ out because it is full, or made invalid by a reorganisation. What may come in is
 say. It knows no peers; what happened is left in `take_events` for whoever tells them. Beside it:
 Bitcoin Core, `src/txmempool.cpp` and `src/validation.cpp` (MaybeUpdateMempoolForReorg).
 
-Simplified: Core throws out the worst chunk of a cluster, here it is the worst entry with all its
-descendants; Core's rolling minimum decays exponentially, here in straight lines between halvings.
+Simplified: Core's rolling minimum decays exponentially, here in straight lines between halvings.
 """
 
-from collections.abc import Iterable, KeysView
+from collections.abc import Iterable, KeysView, Sequence
+from fractions import Fraction
 
 from chain.block import Block
 from chain.chainstate import ChainChanges, Chainstate
 from chain.errors import Invalid
 from chain.transaction import Transaction
-from node.acceptance import Judge
-from node.entry import MempoolEntry, cluster
+from node.acceptance import Judge, Judgement, Terms
+from node.cluster import Limits
+from node.entry import MempoolEntry
 from node.errors import PolicyReason, Rejected
 from node.events import TransactionAccepted, TransactionRemoved
+from node.package import judge_together
 from node.policy import PolicyOptions
-from node.pool import Pool, worth
+from node.pool import Pool
 
 HALF_LIFE_S = 12 * 3_600
 """Core's ROLLING_FEE_HALFLIFE; shorter while the pool is not even half full."""
@@ -32,8 +34,8 @@ class Mempool(Pool):
     def __init__(self, chainstate: Chainstate, options: PolicyOptions | None = None) -> None:
         super().__init__()
         self.options = options or PolicyOptions()
-        self._judge = Judge(self, chainstate, self.options)
-        self._sequence = 0
+        self._limits = Limits(self.options.max_cluster_count, self.options.max_cluster_vsize * 4)
+        self._judge = Judge(self, chainstate, self.options, self._limits)
         self._events: list[TransactionAccepted | TransactionRemoved] = []
         # The feerate last thrown out, and since when it falls: None, until a block has made room.
         self._floor = 0
@@ -52,26 +54,49 @@ class Mempool(Pool):
 
     def accept(self, tx: Transaction, now: int) -> MempoolEntry:
         """Take `tx` in, at `now` (Unix seconds). Raises Rejected (policy), Invalid (consensus)."""
-        judgement = self._judge.examine(
-            tx, now, sequence=self._sequence, min_feerate=self._rolling_minimum(now)
-        )
-        self._take_out(judgement.evicted, "replaced")
-        self._take_in(judgement.entry)
-        self._limit(now)
+        judgement = self.judge([tx], now)
+        self.take(judgement)
+        self.limit(now)
         if tx.txid not in self:
             raise Rejected(PolicyReason.MEMPOOL_FULL)
-        return judgement.entry
+        return judgement.entries[0]
+
+    def judge(
+        self,
+        txs: Sequence[Transaction],
+        now: int,
+        *,
+        max_feerate: int = 0,
+        together: bool = False,
+    ) -> Judgement:
+        """What `take` may take in; nothing changes. Raises Rejected or Invalid, as `accept` but for
+        a full mempool. `together`: txs are a package, and it raises PackageRejected."""
+        floor = self._rolling_minimum(now)
+        terms = Terms(now, floor, max_feerate=max_feerate)
+        if not together:
+            (tx,) = txs
+            return self._judge.examine(tx, terms)
+        terms = terms._replace(pays_alone=False, may_evict_sibling=False)
+        return judge_together(self._judge, txs, terms)
+
+    def test(self, txs: Sequence[Transaction], now: int) -> Judgement:
+        """Whether these would be taken in one after another, none of them replacing anything.
+
+        Raises PackageRejected. Core: testmempoolaccept for several transactions.
+        """
+        terms = Terms(now, self._rolling_minimum(now), may_replace=False, may_evict_sibling=False)
+        return judge_together(self._judge, txs, terms)
 
     def check(self, tx: Transaction, now: int) -> MempoolEntry:
         """What `accept` would answer or raise, but for a full mempool; nothing changes."""
-        return self._judge.examine(
-            tx, now, sequence=self._sequence, min_feerate=self._rolling_minimum(now)
-        ).entry
+        return self.judge([tx], now).entries[0]
 
-    def _take_in(self, entry: MempoolEntry) -> None:
-        self._sequence += 1
-        self.add(entry)
-        self._events.append(TransactionAccepted(entry))
+    def take(self, judgement: Judgement) -> None:
+        """Let in what was judged, now that what it replaces makes room. `limit` is to follow."""
+        self._take_out(judgement.evicted, "replaced")
+        for entry in judgement.entries:
+            self.add(entry)
+            self._events.append(TransactionAccepted(entry))
 
     def _take_out(self, entries: Iterable[MempoolEntry], why: str) -> None:
         gone = sorted(entries, key=lambda entry: entry.sequence)
@@ -83,15 +108,16 @@ class Mempool(Pool):
 
     # Time and room.
 
-    def _limit(self, now: int) -> None:
+    def limit(self, now: int) -> None:
+        """Remove what has waited too long; if there is too much, the worst chunks."""
         self.expire(now)
         while self.usage_bytes > self.options.max_mempool_bytes:
             worst = self.worst()
-            feerate = worst.package_fee * 1_000 // worst.package_vsize
+            feerate = worst.feerate.fee * 1_000 // worst.vsize
             feerate += self.options.incremental_relay_feerate
             if feerate > self._floor:
                 self._floor, self._floor_falls = feerate, False
-            self._take_out_with_descendants(worst, "full")
+            self._take_out(worst.entries, "full")
 
     def expire(self, now: int) -> None:
         """Remove what has waited too long, and what hangs on it."""
@@ -159,23 +185,22 @@ class Mempool(Pool):
                     self._judge.recheck(entry)
                 except (Rejected, Invalid):
                     self._take_out_with_descendants(entry, "reorg")
-        self._limit(now)
+        self.limit(now)
 
     def _offer_again(self, tx: Transaction, now: int) -> None:
         """Where it joins more of the waiting than may hang together, its worst children go."""
         while True:
             try:
-                judgement = self._judge.examine(tx, now, sequence=self._sequence, min_feerate=None)
+                judgement = self._judge.examine(tx, Terms(now, None))
             except Invalid:
                 return
             except Rejected as refusal:
                 children = self.children_of(tx)
                 if refusal.reason is not PolicyReason.TOO_LARGE_CLUSTER or not children:
                     return
-                self._take_out_with_descendants(min(children, key=worth), "reorg")
+                self._take_out_with_descendants(min(children, key=_worth), "reorg")
             else:
-                self._take_out(judgement.evicted, "replaced")
-                self._take_in(judgement.entry)
+                self.take(judgement)
                 return
 
     def check_consistency(self) -> None:
@@ -184,4 +209,9 @@ class Mempool(Pool):
         assert self.usage_bytes <= self.options.max_mempool_bytes
         for entry in self:
             self._judge.recheck(entry)
-            assert self._judge.fits(cluster([entry]))
+        for cluster in self.clusters_of(self):
+            assert self._limits.allow(cluster.entries)
+
+
+def _worth(entry: MempoolEntry) -> Fraction:
+    return Fraction(entry.modified_fee, entry.weight)

@@ -1,20 +1,22 @@
 """The set of waiting transactions: who is in it, who spends what, who hangs together, who is worst.
 
 It knows no rules: what is added has been judged (`acceptance`), and why something leaves is the
-caller's business (`mempool`). Everything that can be found by walking links is not stored, but for
-one figure an entry, the fees and sizes of its descendants, kept so that the worst package is found
-without looking at all. Beside it: Bitcoin Core, `src/txmempool.cpp`.
+caller's business (`mempool`). Each change arranges the clusters that it touches anew and leaves all
+others alone. Beside it: Bitcoin Core, `src/txmempool.cpp` and `src/txgraph.cpp`.
 """
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from chain.coins import Coin
 from chain.transaction import OutPoint, Transaction
-from node.entry import MempoolEntry, feerate_key
+from node.cluster import Chunk, Cluster, Limits, arrange, components
+from node.entry import MempoolEntry
 
 HEAP_SLACK = 1_000
-"""So many outdated places, beside as many again as there are entries, may pile up in the heap."""
+"""So many outdated chunks, beside as many again as there are entries, may pile up in the heap."""
 
 
 def memory_usage(tx: Transaction) -> int:
@@ -23,14 +25,17 @@ def memory_usage(tx: Transaction) -> int:
 
 
 class Pool:
-    """Waiting transactions, linked. No two spend the same outpoint."""
+    """Waiting transactions, linked and arranged. No two spend the same outpoint."""
 
     def __init__(self) -> None:
         self._entries: dict[bytes, MempoolEntry] = {}
         self._by_wtxid: dict[bytes, MempoolEntry] = {}
         self._spenders: dict[OutPoint, MempoolEntry] = {}
-        # Worst package first: key, tie-break (newest first), entry. Outdated places are skipped.
-        self._worst: list[tuple[int, int, MempoolEntry]] = []
+        self._clusters: dict[MempoolEntry, Cluster] = {}
+        self._worst: list[_Worst] = []  # a heap
+        self._sequence = 0
+        self.deltas: dict[bytes, int] = {}
+        """What the operator adds to fees, by txid, waiting or not; satoshis."""
         self.usage_bytes = 0
         """Memory, estimated."""
         self.total_fee = 0
@@ -61,9 +66,7 @@ class Pool:
     def coin(self, outpoint: OutPoint, height: int) -> Coin | None:
         """An output of a waiting transaction as the coin it would be in a block at `height`."""
         entry = self._entries.get(outpoint.txid)
-        if entry is None or outpoint.index >= len(entry.tx.outputs):
-            return None
-        return Coin(entry.tx.outputs[outpoint.index], height, False)
+        return None if entry is None else entry.coin(outpoint.index, height)
 
     def parents_of(self, tx: Transaction) -> set[MempoolEntry]:
         """The waiting transactions whose outputs `tx` spends."""
@@ -76,10 +79,53 @@ class Pool:
         spenders = (self._spenders.get(OutPoint(txid, n)) for n in range(len(tx.outputs)))
         return {spender for spender in spenders if spender is not None}
 
+    def cluster_of(self, entry: MempoolEntry) -> Cluster:
+        """The cluster of an entry that waits."""
+        return self._clusters[entry]
+
+    def chunk_of(self, entry: MempoolEntry) -> Chunk:
+        """The chunk of an entry that waits."""
+        return next(each for each in self._clusters[entry].chunks if entry in each.entries)
+
+    def clusters_of(self, entries: Iterable[MempoolEntry]) -> set[Cluster]:
+        """The clusters of entries that wait, each once."""
+        return {self._clusters[entry] for entry in entries}
+
+    def chunks(self) -> list[Chunk]:
+        """All chunks, the ones to mine first in front."""
+        chunks = (chunk for each in set(self._clusters.values()) for chunk in each.chunks)
+        return sorted(chunks)
+
+    # What would be if.
+
+    def are_within(
+        self, limits: Limits, newcomers: Sequence[MempoolEntry], evicted: Collection[MempoolEntry]
+    ) -> bool:
+        """Would the newcomers' clusters keep within the limits?"""
+        if len(newcomers) == 1 and not newcomers[0].parents and not newcomers[0].children:
+            return limits.allow(newcomers)
+        groups = components(newcomers, _Links(newcomers).relatives, without=evicted)
+        return all(limits.allow(group) for group in groups)
+
+    def compare(
+        self, newcomers: Sequence[MempoolEntry], evicted: Collection[MempoolEntry]
+    ) -> tuple[list[Cluster], list[Cluster]]:
+        """The clusters that this change would touch, before and after it. Nothing changes."""
+        kin = {each for entry in newcomers for each in entry.parents | entry.children}
+        before = self.clusters_of((kin | set(evicted)) & self._clusters.keys())
+        left = [entry for cluster in before for entry in cluster.entries if entry not in evicted]
+        links = _Links(newcomers)
+        groups = components([*newcomers, *left], links.relatives, without=evicted)
+        return list(before), [arrange(group, links.parents) for group in groups]
+
+    # Changing it.
+
     def add(self, entry: MempoolEntry) -> None:
         """Take in an entry, and link it. Children may be here already: those of a disconnected
         block's transactions are."""
         tx = entry.tx
+        self._sequence += 1
+        entry.sequence = self._sequence
         self._entries[tx.txid] = self._by_wtxid[tx.wtxid] = entry
         for tx_in in tx.inputs:
             self._spenders[tx_in.outpoint] = entry
@@ -89,15 +135,15 @@ class Pool:
         for child in entry.children:
             child.parents.add(entry)
         self._count(entry, 1)
-        self._refresh(entry.ancestors() | {entry})
+        self._arrange([entry])
 
     def remove(self, entries: Iterable[MempoolEntry]) -> None:
         """Take out entries, whoever hangs on them."""
         gone = set(entries)
-        affected = {ancestor for entry in gone for ancestor in entry.ancestors()} - gone
+        touched = self.clusters_of(gone)
         for entry in gone:
             tx = entry.tx
-            del self._entries[tx.txid], self._by_wtxid[tx.wtxid]
+            del self._entries[tx.txid], self._by_wtxid[tx.wtxid], self._clusters[entry]
             for tx_in in tx.inputs:
                 del self._spenders[tx_in.outpoint]
             for parent in entry.parents:
@@ -105,31 +151,41 @@ class Pool:
             for child in entry.children:
                 child.parents.discard(entry)
             self._count(entry, -1)
-        self._refresh(affected)
+        _retire(touched)
+        self._arrange([each for cluster in touched for each in cluster.entries if each not in gone])
+
+    def prioritise(self, txid: bytes, delta: int) -> None:
+        """Add `delta` satoshis to what a transaction, waiting or not, counts for."""
+        total = self.deltas.pop(txid, 0) + delta
+        if total:
+            self.deltas[txid] = total
+        entry = self._entries.get(txid)
+        if entry is not None:
+            entry.delta = total
+            self._arrange([entry])
 
     def _count(self, entry: MempoolEntry, sign: int) -> None:
         self.usage_bytes += sign * memory_usage(entry.tx)
         self.total_fee += sign * entry.fee
         self.total_vsize += sign * entry.vsize
 
-    def _refresh(self, entries: Iterable[MempoolEntry]) -> None:
-        """Sum up packages anew, and give them their places in the heap."""
-        for entry in entries:
-            package = entry.descendants() | {entry}
-            entry.package_fee = sum(each.fee for each in package)
-            entry.package_vsize = sum(each.vsize for each in package)
-            heapq.heappush(self._worst, (worth(entry), -entry.sequence, entry))
+    def _arrange(self, seeds: Iterable[MempoolEntry]) -> None:
+        """Linearize the clusters of these entries anew, whatever they were before."""
+        for group in components(seeds, _SETTLED.relatives):
+            _retire({self._clusters[entry] for entry in group if entry in self._clusters})
+            cluster = arrange(group, _SETTLED.parents)
+            self._clusters.update(dict.fromkeys(group, cluster))
+            for chunk in cluster.chunks:
+                heapq.heappush(self._worst, _Worst(chunk))
         if len(self._worst) > 2 * len(self._entries) + HEAP_SLACK:
-            self._worst = [(worth(entry), -entry.sequence, entry) for entry in self]
+            self._worst = [place for place in self._worst if place.chunk.is_current]
             heapq.heapify(self._worst)
 
-    def worst(self) -> MempoolEntry:
-        """The entry that miners would miss least, with its descendants. IndexError if empty."""
-        while True:
-            key, _, entry = self._worst[0]
-            if self._entries.get(entry.txid) is entry and worth(entry) == key:
-                return entry
+    def worst(self) -> Chunk:
+        """The chunk that miners would miss least. IndexError if there is none."""
+        while not self._worst[0].chunk.is_current:
             heapq.heappop(self._worst)
+        return self._worst[0].chunk
 
     def check_links(self) -> None:
         """AssertionError if the set contradicts itself. For tests; takes time."""
@@ -140,20 +196,53 @@ class Pool:
         spent = [(tx_in.outpoint, entry) for entry in self for tx_in in entry.tx.inputs]
         assert len(spent) == len(self._spenders)  # no outpoint twice
         assert dict(spent) == self._spenders
+        assert self._clusters.keys() == set(self)
         for entry in self:
             assert entry.parents == self.parents_of(entry.tx)
             assert entry.children == self.children_of(entry.tx)
             assert entry not in entry.ancestors()
-            package = entry.descendants() | {entry}
-            assert entry.package_fee == sum(each.fee for each in package)
-            assert entry.package_vsize == sum(each.vsize for each in package)
-        if self:
-            assert worth(self.worst()) == min(worth(entry) for entry in self)
+            assert entry.delta == self.deltas.get(entry.txid, 0)
+        for group in components(list(self), _SETTLED.relatives):
+            (cluster,) = self.clusters_of(group)
+            assert set(cluster.entries) == group
+            cluster.check()
+        ranked = self.chunks()
+        assert all(chunk.is_current for chunk in ranked)
+        assert not ranked or self.worst() is ranked[-1]
 
 
-def worth(entry: MempoolEntry) -> int:
-    """The feerate of the entry or of its package, whichever is better: children may pay for it."""
-    return max(
-        feerate_key(entry.fee, entry.vsize),
-        feerate_key(entry.package_fee, entry.package_vsize),
-    )
+class _Worst(NamedTuple):
+    """A chunk's place in a heap that has the worst on top."""
+
+    chunk: Chunk
+
+    def __lt__(self, other: "_Worst") -> bool:  # type: ignore[override]  # not a tuple's
+        return other.chunk < self.chunk
+
+
+class _Links:
+    """Who hangs together, newcomers included, to whom those in the pool are not linked yet."""
+
+    def __init__(self, newcomers: Sequence[MempoolEntry] = ()) -> None:
+        self._newcomers: dict[MempoolEntry, set[MempoolEntry]] = defaultdict(set)
+        for newcomer in newcomers:
+            for relative in newcomer.parents | newcomer.children:
+                self._newcomers[relative].add(newcomer)
+
+    def relatives(self, entry: MempoolEntry) -> set[MempoolEntry]:
+        """Parents and children."""
+        return entry.parents | entry.children | self._newcomers.get(entry, set())
+
+    def parents(self, entry: MempoolEntry) -> set[MempoolEntry]:
+        """Those that must be mined before."""
+        more = self._newcomers.get(entry, set())
+        return entry.parents | {newcomer for newcomer in more if entry in newcomer.children}
+
+
+_SETTLED = _Links()
+
+
+def _retire(clusters: Iterable[Cluster]) -> None:
+    for cluster in clusters:
+        for chunk in cluster.chunks:
+            chunk.is_current = False

@@ -1,73 +1,87 @@
-"""Replacement: when a newcomer that spends what waiting transactions spend may throw them out.
+"""Replacement: when newcomers that spend what waiting transactions spend may throw them out.
 
-Any waiting transaction may be replaced, whatever its sequence numbers say. It knows the fees and
-sizes of both sides; what else a transaction must satisfy is in `acceptance`. Beside it: Bitcoin
-Core, `src/policy/rbf.cpp`; BIP125, whose rules 1 and 2 are given up.
-
-Simplified: Core compares the whole feerate diagrams of the mempool before and after; here the
-newcomer must pay a higher feerate than each transaction it directly conflicts with.
+Any waiting transaction may be replaced, whatever its sequence numbers say: what counts is that
+miners are better off and that the relay is paid for. Knows the fees, sizes and clusters of both
+sides; what else a transaction must satisfy is in `acceptance`. Beside it: Bitcoin Core,
+`src/policy/rbf.cpp`; BIP125, whose rules 1, 2 and 5 are given up for the diagram's.
 """
 
+from collections.abc import Collection, Sequence
+
 from chain.encoding import display_hash
-from node.entry import MempoolEntry, cluster, fee_at
+from node.cluster import Cluster
+from node.entry import MempoolEntry, fee_at
 from node.errors import PolicyReason, Rejected
+from node.feerate import FeeFrac, improves_strictly
 from node.policy import format_money
 
 MAX_CONFLICTING_CLUSTERS = 100
 """Core's MAX_REPLACEMENT_CANDIDATES; in BIP125's fifth rule so many transactions."""
 
 
-def evicted_by(conflicts: set[MempoolEntry], txid: bytes) -> set[MempoolEntry]:
-    """What would have to go: the conflicts and all that hangs on them.
+def evicted_by(
+    conflicts: Collection[MempoolEntry], clusters: Collection[Cluster], txid: bytes, what: str = ""
+) -> set[MempoolEntry]:
+    """What would have to go: the conflicts, which are in `clusters`, and all that hangs on them.
 
-    Rejected if they are in too many clusters. Core: GetEntriesForConflicts.
+    Rejected if those are too many. `what` is added to the reason. Core: GetEntriesForConflicts.
     """
-    clusters = {frozenset(cluster([conflict])) for conflict in conflicts}
     if len(clusters) > MAX_CONFLICTING_CLUSTERS:
         raise Rejected(
             PolicyReason.TOO_MANY_POTENTIAL_REPLACEMENTS,
             f"rejecting replacement {display_hash(txid)}; too many conflicting clusters "
             f"({len(clusters)} > {MAX_CONFLICTING_CLUSTERS})",
+            argument=what,
         )
-    return conflicts.union(*(conflict.descendants() for conflict in conflicts))
-
-
-def check_not_its_own_ancestor(
-    parents: set[MempoolEntry], conflicts: set[MempoolEntry], txid: bytes
-) -> None:
-    """Rejected if the newcomer spends what it replaces. Core: EntriesAndTxidsDisjoint."""
-    ancestors = parents.union(*(parent.ancestors() for parent in parents))
-    for entry in sorted(ancestors & conflicts, key=lambda entry: entry.sequence):
-        raise Rejected(
-            PolicyReason.BAD_TXNS_SPENDS_CONFLICTING_TX,
-            f"{display_hash(txid)} spends conflicting transaction {display_hash(entry.txid)}",
-        )
+    return set(conflicts).union(*(conflict.descendants() for conflict in conflicts))
 
 
 def check_pays(
-    newcomer: MempoolEntry, evicted: set[MempoolEntry], incremental_feerate: int
+    newcomers: Sequence[MempoolEntry],
+    evicted: Collection[MempoolEntry],
+    incremental_feerate: int,
+    what: str = "",
 ) -> None:
-    """Rejected if miners would lose fees, or the relay is not paid for. Core: PaysForRBF."""
-    refusal = f"rejecting replacement {display_hash(newcomer.txid)}"
-    lost = sum(entry.fee for entry in evicted)
-    if newcomer.fee < lost:
-        figures = f"{format_money(newcomer.fee)} < {format_money(lost)}"
-        raise Rejected(
-            PolicyReason.INSUFFICIENT_FEE, f"{refusal}, less fees than conflicting txs; {figures}"
-        )
-    gain, needed = newcomer.fee - lost, fee_at(incremental_feerate, newcomer.vsize)
+    """Rejected if miners would lose fees, or the relay is not paid for. Core: PaysForRBF.
+
+    Of a package the last, the child, gives its name. `what` is added to the reason.
+    """
+    paid = sum(entry.modified_fee for entry in newcomers)
+    lost = sum(entry.modified_fee for entry in evicted)
+    refusal = f"rejecting replacement {display_hash(newcomers[-1].txid)}"
+    if paid < lost:
+        figures = f"less fees than conflicting txs; {format_money(paid)} < {format_money(lost)}"
+        raise Rejected(PolicyReason.INSUFFICIENT_FEE, f"{refusal}, {figures}", argument=what)
+    gain = paid - lost
+    needed = fee_at(incremental_feerate, sum(entry.vsize for entry in newcomers))
     if gain < needed:
         figures = f"{format_money(gain)} < {format_money(needed)}"
-        raise Rejected(
-            PolicyReason.INSUFFICIENT_FEE,
-            f"{refusal}, not enough additional fees to relay; {figures}",
-        )
+        detail = f"{refusal}, not enough additional fees to relay; {figures}"
+        raise Rejected(PolicyReason.INSUFFICIENT_FEE, detail, argument=what)
 
 
-def check_improves(newcomer: MempoolEntry, conflicts: set[MempoolEntry]) -> None:
-    """Rejected if the next block could be the worse for it. Core: ImprovesFeerateDiagram."""
-    if any(newcomer.fee * old.vsize <= old.fee * newcomer.vsize for old in conflicts):
+def check_improves(before: Collection[Cluster], after: Collection[Cluster]) -> None:
+    """Rejected unless the mempool's feerate diagram gets better somewhere and worse nowhere.
+
+    `before` and `after` are the clusters that the change touches. Core: ImprovesFeerateDiagram.
+    """
+    if not improves_strictly(_diagram(after), _diagram(before)):
         raise Rejected(
             PolicyReason.REPLACEMENT_FAILED,
             "insufficient feerate: does not improve feerate diagram",
         )
+
+
+def check_not_its_own_ancestor(newcomer: MempoolEntry, conflicts: Collection[MempoolEntry]) -> None:
+    """Rejected if the newcomer spends what it replaces. Core: EntriesAndTxidsDisjoint."""
+    own = newcomer.ancestors().intersection(conflicts)
+    for entry in sorted(own, key=lambda entry: entry.sequence):
+        raise Rejected(
+            PolicyReason.BAD_TXNS_SPENDS_CONFLICTING_TX,
+            f"{display_hash(newcomer.txid)} spends conflicting transaction "
+            f"{display_hash(entry.txid)}",
+        )
+
+
+def _diagram(clusters: Collection[Cluster]) -> list[FeeFrac]:
+    return [chunk.feerate for cluster in clusters for chunk in cluster.chunks]

@@ -5,20 +5,17 @@ what `help` shows. They are called under the runtime's lock. Blocks are in `rpc_
 it: Core's rpc/rawtransaction.cpp and rpc/mempool.cpp.
 """
 
+from collections.abc import Iterable
+
 from chain.encoding import display_hash
-from chain.errors import Invalid
-from chain.transaction import Transaction
-from node.broadcast import MAX_FEERATE, NOTHING, broadcast, parse_transaction
-from node.entry import fee_at
-from node.errors import PolicyClass, Rejected
+from node.broadcast import MAX_FEERATE, NOTHING, broadcast
+from node.entry import MempoolEntry
 from node.lookup import Found, find_transaction, transactions_of
+from node.policy import dust
 from node.rpc_chain import find_block
 from node.rpc_values import Amount, Code, Hash, RpcError
 from node.rpc_views import Json, confirmations, entry_view, transaction_view
 from node.runtime import Runtime
-
-MAX_TESTED = 25
-"""Core's MAX_PACKAGE_COUNT."""
 
 
 def getrawtransaction(
@@ -76,50 +73,85 @@ def sendrawtransaction(
     return display_hash(broadcast(runtime, hexstring, maxfeerate, maxburnamount))
 
 
-def testmempoolaccept(
-    runtime: Runtime, rawtxs: list[str], maxfeerate: Amount = MAX_FEERATE
-) -> list[Json]:
-    """Whether each of these transactions would be taken in by itself, and why not."""
-    if not 1 <= len(rawtxs) <= MAX_TESTED:
-        what = f"Array must contain between 1 and {MAX_TESTED} transactions."
-        raise RpcError(Code.PARAMETER, what)
-    txs = [parse_transaction(text) for text in rawtxs]
-    return [_test(runtime, tx, maxfeerate) for tx in txs]
-
-
-def _test(runtime: Runtime, tx: Transaction, max_feerate: Amount) -> Json:
-    view: Json = {"txid": display_hash(tx.txid), "wtxid": display_hash(tx.wtxid)}
-    try:
-        entry = runtime.node.mempool.check(tx, int(runtime.now()))
-    except (Rejected, Invalid) as error:
-        reason = error.reject_reason
-        if error.reason.result is PolicyClass.MISSING_INPUTS:
-            reason = "missing-inputs"
-        return {**view, "allowed": False, "reject-reason": reason, "reject-details": str(error)}
-    if max_feerate.satoshis and entry.fee > fee_at(max_feerate.satoshis, entry.vsize):
-        return {**view, "allowed": False, "reject-reason": "max-fee-exceeded"}
-    fees = {
-        "base": Amount(entry.fee),
-        "effective-feerate": Amount(entry.fee * 1000 // entry.vsize),
-        "effective-includes": [display_hash(tx.wtxid)],
-    }
-    return {**view, "allowed": True, "vsize": entry.vsize, "fees": fees}
-
-
 def getrawmempool(runtime: Runtime, verbose: bool = False) -> list[str] | Json:
     """All waiting transactions: their txids, or an entry for each."""
+    return _shown(runtime, runtime.node.mempool, verbose)
+
+
+def getmempoolancestors(runtime: Runtime, txid: Hash, verbose: bool = False) -> list[str] | Json:
+    """All that must be mined before a waiting transaction: txids, or an entry for each."""
+    return _shown(runtime, _waiting(runtime, txid).ancestors(), verbose)
+
+
+def getmempooldescendants(runtime: Runtime, txid: Hash, verbose: bool = False) -> list[str] | Json:
+    """All that cannot be mined before a waiting transaction: txids, or an entry for each."""
+    return _shown(runtime, _waiting(runtime, txid).descendants(), verbose)
+
+
+def _shown(runtime: Runtime, entries: Iterable[MempoolEntry], verbose: bool) -> list[str] | Json:
     mempool = runtime.node.mempool
     if verbose:
-        return {display_hash(entry.txid): entry_view(entry) for entry in mempool}
-    return [display_hash(entry.txid) for entry in mempool]
+        return {display_hash(entry.txid): entry_view(entry, mempool) for entry in entries}
+    return [display_hash(entry.txid) for entry in entries]
+
+
+def _waiting(runtime: Runtime, txid: bytes) -> MempoolEntry:
+    entry = runtime.node.mempool.get(txid)
+    if entry is None:
+        raise RpcError(Code.NOT_FOUND, "Transaction not in mempool")
+    return entry
 
 
 def getmempoolentry(runtime: Runtime, txid: Hash) -> Json:
     """A waiting transaction."""
-    entry = runtime.node.mempool.get(txid)
-    if entry is None:
-        raise RpcError(Code.NOT_FOUND, "Transaction not in mempool")
-    return entry_view(entry)
+    return entry_view(_waiting(runtime, txid), runtime.node.mempool)
+
+
+def getmempoolcluster(runtime: Runtime, txid: Hash) -> Json:
+    """What hangs together with a waiting transaction, in the chunks in which it would be mined."""
+    cluster = runtime.node.mempool.cluster_of(_waiting(runtime, txid))
+    return {
+        "clusterweight": sum(chunk.feerate.size for chunk in cluster.chunks),
+        "txcount": len(cluster.entries),
+        "chunks": [
+            {
+                "chunkfee": Amount(chunk.feerate.fee),
+                "chunkweight": chunk.feerate.size,
+                "txs": [display_hash(entry.txid) for entry in chunk.entries],
+            }
+            for chunk in cluster.chunks
+        ],
+    }
+
+
+def prioritisetransaction(
+    runtime: Runtime, txid: Hash, dummy: int | None = None, fee_delta: int = 0
+) -> bool:
+    """Count a transaction, waiting or not, as if it paid so many satoshis more (or less)."""
+    if dummy:
+        what = "Priority is no longer supported, dummy argument to prioritisetransaction must be 0."
+        raise RpcError(Code.PARAMETER, what)
+    mempool = runtime.node.mempool
+    entry = mempool.get(txid)
+    options = mempool.options
+    has_rules = not options.accept_nonstandard
+    if entry is not None and has_rules and dust(entry.tx, options.dust_relay_feerate):
+        what = "Priority is not supported for transactions with dust outputs."
+        raise RpcError(Code.PARAMETER, what)
+    mempool.prioritise(txid, fee_delta)
+    return True
+
+
+def getprioritisedtransactions(runtime: Runtime) -> Json:
+    """What `prioritisetransaction` has changed, by txid. Satoshis."""
+    mempool = runtime.node.mempool
+    view: Json = {}
+    for txid, delta in mempool.deltas.items():
+        entry = mempool.get(txid)
+        view[display_hash(txid)] = {"fee_delta": delta, "in_mempool": entry is not None}
+        if entry is not None:
+            view[display_hash(txid)]["modified_fee"] = entry.modified_fee
+    return view
 
 
 def getmempoolinfo(runtime: Runtime) -> Json:
@@ -137,14 +169,22 @@ def getmempoolinfo(runtime: Runtime) -> Json:
         "incrementalrelayfee": Amount(options.incremental_relay_feerate),
         "unbroadcastcount": 0,
         "fullrbf": True,
+        "permitbaremultisig": options.permit_bare_multisig,
+        "maxdatacarriersize": options.datacarrier_size if options.datacarrier else 0,
+        "limitclustercount": options.max_cluster_count,
+        "limitclustersize": options.max_cluster_vsize,
     }
 
 
 METHODS = (
+    getmempoolancestors,
+    getmempoolcluster,
+    getmempooldescendants,
     getmempoolentry,
     getmempoolinfo,
+    getprioritisedtransactions,
     getrawmempool,
     getrawtransaction,
+    prioritisetransaction,
     sendrawtransaction,
-    testmempoolaccept,
 )

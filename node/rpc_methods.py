@@ -12,7 +12,7 @@ from string import hexdigits
 from types import NoneType
 from typing import Any, get_args
 
-from node import rpc_chain, rpc_mempool, rpc_node
+from node import rpc_chain, rpc_mempool, rpc_node, rpc_package
 from node.rpc_values import Amount, Code, Hash, RpcError, parse_amount
 from node.runtime import Runtime
 
@@ -124,7 +124,13 @@ def help(runtime: Runtime, command: str = "") -> str:
     return TABLE[command].help if command in TABLE else f"help: unknown command: {command}"
 
 
-FUNCTIONS = (*rpc_chain.METHODS, *rpc_mempool.METHODS, *rpc_node.METHODS, help)
+FUNCTIONS = (
+    *rpc_chain.METHODS,
+    *rpc_mempool.METHODS,
+    *rpc_package.METHODS,
+    *rpc_node.METHODS,
+    help,
+)
 TABLE = {function.__name__: Method(function) for function in FUNCTIONS}
 
 

@@ -19,6 +19,7 @@ from chain.script.templates import classify
 from chain.transaction import Transaction, TxIn, TxOut
 from node.entry import MempoolEntry
 from node.lookup import Found
+from node.mempool import Mempool
 from node.rpc_values import Amount
 from node.views import U32, difficulty
 
@@ -128,8 +129,9 @@ def script_view(output: TxOut, params: Params) -> Json:
     return view
 
 
-def entry_view(entry: MempoolEntry) -> Json:
+def entry_view(entry: MempoolEntry, mempool: Mempool) -> Json:
     """A waiting transaction: what it pays, and whom it hangs together with."""
+    chunk = mempool.chunk_of(entry)
     ancestors, descendants = entry.ancestors() | {entry}, entry.descendants() | {entry}
     return {
         "vsize": entry.vsize,
@@ -140,12 +142,14 @@ def entry_view(entry: MempoolEntry) -> Json:
         "descendantsize": sum(each.vsize for each in descendants),
         "ancestorcount": len(ancestors),
         "ancestorsize": sum(each.vsize for each in ancestors),
+        "chunkweight": chunk.feerate.size,
         "wtxid": display_hash(entry.tx.wtxid),
         "fees": {
             "base": Amount(entry.fee),
-            "modified": Amount(entry.fee),
+            "modified": Amount(entry.modified_fee),
             "ancestor": _fees(ancestors),
             "descendant": _fees(descendants),
+            "chunk": Amount(chunk.feerate.fee),
         },
         "depends": [display_hash(parent.txid) for parent in entry.parents],
         "spentby": [display_hash(child.txid) for child in entry.children],
@@ -155,7 +159,7 @@ def entry_view(entry: MempoolEntry) -> Json:
 
 
 def _fees(entries: Collection[MempoolEntry]) -> Amount:
-    return Amount(sum(entry.fee for entry in entries))
+    return Amount(sum(entry.modified_fee for entry in entries))
 
 
 def _signals(tx: Transaction) -> bool:

@@ -44,6 +44,7 @@ from node.events import (
 from node.index import Index
 from node.links import Link, Links
 from node.messages import Message, encode_frame
+from node.submission import PackageResult
 from node.template import grind
 from node.threads import FairLock
 
@@ -173,6 +174,10 @@ class Runtime:
     def submit_transaction(self, tx: Transaction) -> MempoolEntry:
         """See Node.submit_transaction."""
         return self._ask(lambda: self.node.submit_transaction(tx, self.now()))
+
+    def submit_package(self, txs: Sequence[Transaction], max_feerate: int) -> PackageResult:
+        """See Node.submit_package."""
+        return self._ask(lambda: self.node.submit_package(txs, max_feerate, self.now()))
 
     def submit_block(self, block: Block) -> Acceptance:
         """See Node.submit_block."""

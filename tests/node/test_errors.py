@@ -11,12 +11,15 @@ TEXTS = {
     scriptpubkey scriptsig-not-pushonly scriptsig-size too-large-cluster tx-size tx-size-small
     txn-already-in-mempool txn-already-known txn-same-nonwitness-data-in-mempool version
     """.split(),
-    "insufficient fee",
+    "TRUC-violation",
+    "bip125-replacement-disallowed",
+    "insufficient fee{}",
     "mempool full",
     "mempool min fee not met",
     "mempool-script-verify-flag-failed ({})",
     "min relay fee not met",
-    "too many potential replacements",
+    "max feerate exceeded",
+    "too many potential replacements{}",
 }
 
 
@@ -26,7 +29,12 @@ def test_texts_are_cores() -> None:
 
 def test_names_are_the_texts_in_capitals() -> None:
     for reason in PolicyReason:
-        name = reason.text.removesuffix(" ({})").translate(str.maketrans("- ", "__")).upper()
+        name = (
+            reason.text.removesuffix(" ({})")
+            .removesuffix("{}")
+            .translate(str.maketrans("- ", "__"))
+            .upper()
+        )
         assert reason.name == name or reason is PolicyReason.WITNESS_STRIPPED
 
 

@@ -329,7 +329,7 @@ def test_what_is_verified_can_be_asked(scene: Scene) -> None:
 def test_entries_come_in_order_and_totals_agree(scene: Scene) -> None:
     entries: list[MempoolEntry] = [scene.waiting(coin) for coin in scene.coins[:5]]
     assert list(scene.mempool) == entries
-    assert [entry.sequence for entry in entries] == [0, 1, 2, 3, 4]
+    assert [entry.sequence for entry in entries] == [1, 2, 3, 4, 5]
     assert scene.mempool.total_fee == 5_000
     assert scene.mempool.total_vsize == 5 * 110
     assert scene.mempool.spender_of(scene.coins[0].outpoint) is entries[0]

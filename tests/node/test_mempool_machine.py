@@ -4,8 +4,10 @@ The naive mempool keeps a list and works everything out anew, from the blocks of
 and from all that waits. It knows nothing of links, heaps or events.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import combinations
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -27,7 +29,7 @@ EXPIRY_S = 3_000
 ROOM_BYTES = 16_000  # about seven payments
 NO_LIMIT = 10**9
 PICKS = st.lists(st.integers(0, 10_000), min_size=1, max_size=2)
-FEES = st.sampled_from([0, 5, 20, 500, 1_000, 1_100, 2_000, 3_500, 10_000, 50_000])
+FEES = st.sampled_from([0, 60, 500, 1_000, 1_100, 2_000, 3_500, 10_000, 50_000])
 
 
 @dataclass(eq=False)
@@ -43,9 +45,48 @@ class Waiting:
     def spent(self) -> set[OutPoint]:
         return {each.outpoint for each in self.tx.inputs}
 
-    @property
-    def feerate(self) -> Fraction:
-        return Fraction(self.fee, self.tx.vsize)
+
+def chunks(lines: list[Waiting]) -> list[list[Waiting]]:
+    """What to mine first, then, and so on: always the set that pays best, of all there are."""
+    left, found = list(lines), []
+    while left:
+        names = {line.tx.txid for line in left}
+        sets = (few for size in range(1, len(left) + 1) for few in combinations(left, size))
+        best = max((few for few in sets if is_closed(few, names)), key=feerate_of)
+        found.append(list(best))
+        left = [line for line in left if line not in best]
+    return found
+
+
+def is_closed(few: tuple[Waiting, ...], names: set[bytes]) -> bool:
+    """No member has a parent that waits and is not a member."""
+    outside = names - {line.tx.txid for line in few}
+    return not any(outpoint.txid in outside for line in few for outpoint in line.spent)
+
+
+def feerate_of(lines: Iterable[Waiting]) -> Fraction:
+    return Fraction(sum(line.fee for line in lines), sum(line.tx.weight for line in lines))
+
+
+def gained(lines: list[Waiting], weight: int) -> Fraction:
+    """What the best blocks of so much weight hold in fees, if they may be filled exactly."""
+    total = Fraction(0)
+    for chunk in chunks(lines):
+        size = sum(line.tx.weight for line in chunk)
+        total += feerate_of(chunk) * min(size, weight)
+        weight -= min(size, weight)
+    return total
+
+
+def is_better(new: list[Waiting], old: list[Waiting]) -> bool:
+    """More for blocks of some weight, less for none."""
+    places = {0}
+    for side in (new, old):
+        for chunk in (parts := chunks(side)):
+            until = parts[: parts.index(chunk) + 1]
+            places.add(sum(line.tx.weight for part in until for line in part))
+    gains = [gained(new, place) - gained(old, place) for place in places]
+    return min(gains) >= 0 and max(gains) > 0
 
 
 class Naive:
@@ -121,12 +162,13 @@ class Naive:
             return "fee not met"
         evicted = self.with_descendants(conflicts)
         if conflicts:
-            if any(line in conflicts for line in self.with_ancestors(tx)):
-                return "bad-txns-spends-conflicting-tx"
             if (fee - sum(line.fee for line in evicted)) * 1_000 < 100 * tx.vsize:
                 return "insufficient fee"
-            if any(Fraction(fee, tx.vsize) <= line.feerate for line in conflicts):
+            left = [line for line in self.lines if line not in evicted]
+            if not is_better([*left, Waiting(tx, fee, now, 0)], self.lines):
                 return "replacement-failed"
+            if any(line in conflicts for line in self.with_ancestors(tx)):
+                return "bad-txns-spends-conflicting-tx"
         self.lines = [line for line in self.lines if line not in evicted]
         self.lines.append(Waiting(tx, fee, now, self.arrivals))
         self.arrivals += 1
@@ -135,12 +177,7 @@ class Naive:
     def limit(self, now: int) -> None:
         self.drop([line for line in self.lines if line.time + EXPIRY_S < now])
         while sum(memory_usage(line.tx) for line in self.lines) > ROOM_BYTES:
-            self.drop([min(self.lines, key=self.worth)])
-
-    def worth(self, line: Waiting) -> tuple[Fraction, int]:
-        package = self.with_descendants([line])
-        fee, size = sum(each.fee for each in package), sum(each.tx.vsize for each in package)
-        return max(line.feerate, Fraction(fee, size)), -line.number
+            self.drop(chunks(self.lines)[-1])
 
     def follow(self, changes: ChainChanges, now: int) -> None:
         for _, block in changes.connected:
@@ -214,6 +251,8 @@ class MempoolMachine(RuleBasedStateMachine):
         if outpoints:
             chosen = dict.fromkeys(outpoints[pick % len(outpoints)] for pick in picks)
             sources = [self.known()[outpoint] for outpoint in chosen]
+            # No two alike, so that one is always the worse.
+            fee += len(self.made) % 59
             tx = self.scene.chain.pay(sources, HOME, fee=fee, parts=parts)
             self.made.append(tx)
             self.offer(tx)

@@ -1,7 +1,9 @@
 """The next block: what is chosen, that the chain takes it, and the search for its nonce."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import permutations
+from operator import attrgetter
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from chain.block import Block
 from chain.params import CLASSROOM
 from chain.transaction import OutPoint, Transaction, TxIn, TxOut
+from node.cluster import arrange, components
 from node.entry import MempoolEntry
 from node.mempool import Mempool
 from node.policy import PolicyOptions
@@ -27,7 +30,7 @@ def scene() -> Scene:
 
 def mined(scene: Scene, **options: int) -> Block:
     """Assemble, solve, hand in."""
-    block = assemble(scene.chain.chainstate, scene.mempool, HOME, scene.now, **options)
+    block = assemble(scene.chain.chainstate, scene.mempool.chunks(), HOME, scene.now, **options)
     scene.chain.chainstate.check_candidate(block, scene.now)
     solved = grind(block, 0, 1_000_000)
     assert solved is not None
@@ -100,7 +103,7 @@ def test_before_segwit_nothing_commits_and_nothing_has_a_witness() -> None:
     mempool, old_home = Mempool(chain.chainstate), p2pkh(key(0))
 
     def mine() -> Block:
-        solved = grind(assemble(chain.chainstate, mempool, old_home, chain.now), 0, 1_000)
+        solved = grind(assemble(chain.chainstate, mempool.chunks(), old_home, chain.now), 0, 1_000)
         assert solved is not None
         changes = chain.accept(solved).changes
         assert not changes.failures
@@ -112,7 +115,7 @@ def test_before_segwit_nothing_commits_and_nothing_has_a_witness() -> None:
     (coinbase,) = first.transactions
     assert len(coinbase.outputs) == 1
     assert not coinbase.has_witness
-    parent = mempool.accept(chain.pay(chain.output(coinbase), HOME, fee=1_000), chain.now)
+    parent = mempool.accept(chain.pay(chain.output(coinbase), HOME, fee=99_000), chain.now)
     child = mempool.accept(chain.pay(chain.output(parent.tx), HOME, fee=9_000), chain.now)
     grandchild = mempool.accept(chain.pay(chain.output(child.tx), HOME, fee=9_000), chain.now)
     assert [tx.txid for tx in mine().transactions[1:]] == [parent.txid]
@@ -124,11 +127,24 @@ def test_before_segwit_nothing_commits_and_nothing_has_a_witness() -> None:
 
 def entry(number: int, fee: int, *parents: MempoolEntry, size: int = 100) -> MempoolEntry:
     tx = Transaction(2, (TxIn(OutPoint(bytes(32), number)),), (TxOut(0, bytes(size - 60)),), 0)
-    made = MempoolEntry(tx, fee, tx.weight, 4, 0, 0, number)
+    made = MempoolEntry(tx, fee, tx.weight, 4, 0, 0, number + 1)
     made.parents.update(parents)
     for parent in parents:
         parent.children.add(made)
     return made
+
+
+def chosen_of(
+    entries: Iterable[MempoolEntry], *, weight: int, sigop_cost: int
+) -> list[MempoolEntry]:
+    """The choice from the clusters that these make up."""
+
+    def relatives(each: MempoolEntry) -> set[MempoolEntry]:
+        return each.parents | each.children
+
+    clusters = [arrange(group, attrgetter("parents")) for group in components(entries, relatives)]
+    chunks = sorted(chunk for cluster in clusters for chunk in cluster.chunks)
+    return choose(chunks, weight=weight, sigop_cost=sigop_cost)
 
 
 def fees(chosen: list[MempoolEntry]) -> list[int]:
@@ -137,7 +153,7 @@ def fees(chosen: list[MempoolEntry]) -> list[int]:
 
 def test_best_first() -> None:
     entries = [entry(n, fee) for n, fee in enumerate([5, 9, 1, 7])]
-    assert fees(choose(entries, weight=HUGE, sigop_cost=1_000)) == [9, 7, 5, 1]
+    assert fees(chosen_of(entries, weight=HUGE, sigop_cost=1_000)) == [9, 7, 5, 1]
 
 
 def test_a_child_pays_for_its_parents() -> None:
@@ -145,7 +161,7 @@ def test_a_child_pays_for_its_parents() -> None:
     parent = entry(1, 2, grandparent)
     child = entry(2, 60, parent)
     alone = entry(3, 20)
-    chosen = choose([alone, child, parent, grandparent], weight=HUGE, sigop_cost=1_000)
+    chosen = chosen_of([alone, child, parent, grandparent], weight=HUGE, sigop_cost=1_000)
     assert chosen == [grandparent, parent, child, alone]
 
 
@@ -153,29 +169,29 @@ def test_a_brother_need_not_pay_for_the_parent_again() -> None:
     parent = entry(0, 0)
     rich, poor = entry(1, 100, parent), entry(2, 30, parent)
     alone = entry(3, 20)
-    chosen = choose([parent, rich, poor, alone], weight=HUGE, sigop_cost=1_000)
+    chosen = chosen_of([parent, rich, poor, alone], weight=HUGE, sigop_cost=1_000)
     assert chosen == [parent, rich, poor, alone]
 
 
 def test_what_does_not_fit_is_passed_over() -> None:
     big, small = entry(0, 100, size=1_000), entry(1, 1)
-    assert choose([big, small], weight=small.tx.weight, sigop_cost=1_000) == [small]
-    assert choose([big, small], weight=HUGE, sigop_cost=4) in ([big], [small])
-    assert choose([big, small], weight=HUGE, sigop_cost=3) == []
+    assert chosen_of([big, small], weight=small.tx.weight, sigop_cost=1_000) == [small]
+    assert chosen_of([big, small], weight=HUGE, sigop_cost=4) in ([big], [small])
+    assert chosen_of([big, small], weight=HUGE, sigop_cost=3) == []
 
 
 def test_the_search_ends_when_a_block_is_nearly_full() -> None:
     big = [entry(n, 10_000, size=1_000) for n in range(1_100)]
     small = entry(2_000, 1)
-    assert choose([*big, small], weight=3_000, sigop_cost=100_000) == []
-    assert choose([*big[:900], small], weight=3_000, sigop_cost=100_000) == [small]
+    assert chosen_of([*big, small], weight=3_000, sigop_cost=100_000) == []
+    assert chosen_of([*big[:900], small], weight=3_000, sigop_cost=100_000) == [small]
 
 
 @settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
-            st.integers(0, 50), st.integers(61, 300), st.sets(st.integers(0, 11), max_size=3)
+            st.integers(1, 50), st.integers(61, 300), st.sets(st.integers(0, 11), max_size=3)
         ),
         max_size=12,
     ),
@@ -188,7 +204,7 @@ def test_a_choice_is_whole_and_within_its_limits(
     for number, (fee, size, before) in enumerate(shapes):
         parents = [entries[index] for index in before if index < number]
         entries.append(entry(number, fee, *parents, size=size))
-    chosen = choose(reversed(entries), weight=weight, sigop_cost=1_000)
+    chosen = chosen_of(reversed(entries), weight=weight, sigop_cost=1_000)
     assert len(set(chosen)) == len(chosen)
     assert sum(each.tx.weight for each in chosen) <= weight
     for place, each in enumerate(chosen):
@@ -207,7 +223,7 @@ def test_on_small_pools_the_choice_is_nearly_the_best() -> None:
         for few in permutations(entries, 3)
         if child not in few or parent in few
     )
-    assert sum(fees(choose(entries, weight=weight, sigop_cost=1_000))) == best == 150
+    assert sum(fees(chosen_of(entries, weight=weight, sigop_cost=1_000))) == best == 150
 
 
 # The search.
@@ -228,7 +244,9 @@ def test_grinding(scene: Scene) -> None:
     assert grind(hard, 2**32 - 5, 1_000) is None
 
 
-def test_the_options_of_the_mempool_do_not_matter() -> None:
+def test_for_nothing_no_room_is_given() -> None:
     scene = Scene(PolicyOptions(min_relay_feerate=0))
     free = scene.waiting(scene.coins[0], fee=0)
+    assert len(mined(scene).transactions) == 1
+    scene.waiting(scene.output(free), fee=1)
     assert mined(scene).transactions[1].txid == free.txid

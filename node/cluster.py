@@ -1,0 +1,132 @@
+"""Clusters: waiting transactions that hang together by spending, in the order to mine them.
+
+A cluster is kept linearized, and its linearization cut into chunks of falling feerate: what a miner
+takes together. From chunks alone follow the next block (the best ones), what a full pool throws out
+(the worst) and whether a replacement is for the better. Knows entries and their links; the search
+for a good order is in `linearize`, the pool's bookkeeping in `pool`. Beside it: Bitcoin Core,
+`src/txgraph.h`.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from node.entry import MempoolEntry
+from node.feerate import FeeFrac
+from node.linearize import chunks, linearize, make_cluster
+
+Relatives = Callable[[MempoolEntry], Iterable[MempoolEntry]]
+
+
+class Limits(NamedTuple):
+    """How much may hang together."""
+
+    transactions: int
+    weight: int
+    """Counted in weight, as Core does, so that no rounding adds up."""
+
+    def allow(self, entries: Collection[MempoolEntry]) -> bool:
+        """May these hang together?"""
+        return (
+            len(entries) <= self.transactions
+            and sum(each.weight for each in entries) <= self.weight
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Chunk:
+    """Entries that are mined together, in order: apart they would pay less."""
+
+    entries: tuple[MempoolEntry, ...]
+    feerate: FeeFrac
+    """Modified fees and weights."""
+    cluster: bytes
+    """Which one it is of: the lowest txid there."""
+    rank: tuple[int, int, bytes]
+    """The lower, the sooner mined: by feerate, and for equal ones as Core orders them. Chunks of
+    one cluster stand in the order in which they must be mined."""
+    is_current: bool = True
+    """False once its cluster has been arranged anew."""
+
+    def __lt__(self, other: "Chunk") -> bool:
+        """Whether it is mined before the other."""
+        return self.rank < other.rank
+
+    @property
+    def vsize(self) -> int:
+        """Virtual bytes, rounded up."""
+        return -(-self.feerate.size // 4)
+
+
+@dataclass(slots=True, eq=False)
+class Cluster:
+    """Entries that hang together, linearized."""
+
+    chunks: tuple[Chunk, ...]
+
+    @property
+    def entries(self) -> list[MempoolEntry]:
+        """All members, parents before children, best first."""
+        return [entry for chunk in self.chunks for entry in chunk.entries]
+
+    def check(self) -> None:
+        """AssertionError if the order is none, or chunks rise. For tests."""
+        seen: set[MempoolEntry] = set()
+        for entry in self.entries:
+            assert entry.parents <= seen
+            seen.add(entry)
+        assert sorted(self.chunks) == list(self.chunks)
+        for chunk in self.chunks:
+            assert chunk.feerate == _total(chunk.entries)
+
+
+def components(
+    seeds: Iterable[MempoolEntry],
+    relatives: Relatives,
+    *,
+    without: Collection[MempoolEntry] = (),
+) -> list[set[MempoolEntry]]:
+    """All that hangs together with `seeds`, as if those `without` were gone, group by group."""
+    groups: list[set[MempoolEntry]] = []
+    seen: set[MempoolEntry] = set(without)
+    for seed in seeds:
+        if seed in seen:
+            continue
+        group, queue = {seed}, [seed]
+        seen.add(seed)
+        while queue:
+            new = set(relatives(queue.pop())) - seen
+            seen |= new
+            group |= new
+            queue.extend(new)
+        groups.append(group)
+    return groups
+
+
+def arrange(group: Collection[MempoolEntry], parents: Relatives) -> Cluster:
+    """Linearize entries that hang together."""
+    if len(group) == 1:
+        (entry,) = group
+        feerate = _total(group)
+        return Cluster((_chunk((entry,), feerate, feerate.size, entry.txid),))
+    entries = sorted(group, key=lambda entry: entry.txid)
+    bits = {entry: 1 << index for index, entry in enumerate(entries)}
+    masks = [sum(bits.get(parent, 0) for parent in parents(entry)) for entry in entries]
+    graph = make_cluster([_total([entry]) for entry in entries], masks)
+    return Cluster(
+        tuple(
+            _chunk(tuple(entries[index] for index in members), feerate, run, entries[0].txid)
+            for feerate, members, run in chunks(graph, linearize(graph))
+        )
+    )
+
+
+def _chunk(entries: tuple[MempoolEntry, ...], feerate: FeeFrac, run: int, cluster: bytes) -> Chunk:
+    rank = feerate.rank[0], run, max(entry.txid for entry in entries)
+    return Chunk(entries, feerate, cluster, rank)
+
+
+def _total(entries: Collection[MempoolEntry]) -> FeeFrac:
+    return FeeFrac(
+        sum(entry.modified_fee for entry in entries), sum(entry.weight for entry in entries)
+    )
