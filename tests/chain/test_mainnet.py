@@ -88,7 +88,7 @@ def test_each_header_with_one_byte_changed_is_refused(headers: list[bytes]) -> N
 
 
 def test_each_block_with_one_byte_changed_is_refused(blocks: list[bytes]) -> None:
-    """At every byte; and the true block is accepted afterwards: who lies about a body does not spoil it."""
+    """At every byte; and a lie about a body does not spoil the true one, which comes after it."""
     chainstate = Chainstate(MAIN, MemoryStore())
     rng = random.Random(2)
     for height, raw in enumerate(blocks, 1):
