@@ -62,6 +62,9 @@ def instructions(script: bytes, position: int = 0) -> Iterator[Instruction]:
         if opcode > OP_PUSHDATA4:
             yield opcode, None, position
             continue
+        if opcode == OP_0:  # needs no slice
+            yield opcode, b"", position
+            continue
         size = opcode
         if opcode >= OP_PUSHDATA1:
             length_size = _LENGTH_SIZES[opcode]

@@ -262,6 +262,12 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({"genesis_message": ""}, "genesis_message: expected text like"),
     ({"genesis_message": "x" * 76}, "genesis_message: at most 75 bytes, not 76"),
     ({"genesis_message": "½" * 38}, "genesis_message: at most 75 bytes, not 76"),
+    ({"genesis_message": "\ud800"}, r"genesis_message: not all of '\\ud800' can be printed"),
+    ({"genesis_message": "\x1b[31m"}, "genesis_message: not all of"),
+    ({"coin_type": 10**5000}, "coin_type: expected a whole number .* not a value of type int"),
+    ({"segwit_from": [[0]]}, "segwit_from: expected a whole number .* not a value of type list"),
+    ({"no_retargeting": {}}, "no_retargeting: expected true or false, not a value of type dict"),
+    ({"x" * 1000: 1}, "unknown key 'x{79}: expected one of"),
 ]
 
 
