@@ -8,6 +8,8 @@ Reading order, which is also the import order: a file imports only files above i
     errors        Rejected and the reasons of our policy; StorageError
     wire          what peer messages are made of: frames, vectors, addresses, limits
     messages      Bitcoin's peer messages
+    feerate       fee and size as an exact ratio; diagrams of what a set of transactions earns
+    linearize     transactions that hang together, in the best order for a miner
     entry         a waiting transaction: fee, size, whom it hangs together with
     events        what happens to a node, and what it wants done
     policy        which transactions this node relays

@@ -1,0 +1,261 @@
+"""Clusters: transactions that hang together, in the order and the chunks in which miners want them.
+
+A linearization is an order of a cluster in which parents come before children. Cut into chunks of
+falling feerate, it tells what a block takes first (whole chunks) and what eviction takes first (the
+last chunk). The best linearization earns the most in every block, however large. It is found thus:
+
+    Let every transaction that pays more than the average of the set give its surplus to ancestors
+    that pay less (a child pays for its parents). If all can be placed, no part of the set is
+    better than the whole: it stays together. If not, then those with surplus left, with all their
+    ancestors and everyone else who pays for these, are a part better than the rest: cut there, and
+    ask again on both sides.
+
+That is a maximum flow for each cut, with at most 127 of them for 64 transactions: always optimal,
+with no limit on the work and no dice. Core searches otherwise (spanning forests) but, where it
+ends, at the same chunks, for there is only one finest way to cut. Left out: incremental work; a
+cluster that changed is linearized anew.
+
+A transaction is an index, a set of transactions the bits of an integer. Indexes are the last
+tie-break: number transactions by txid (wire bytes) to order them as Core 31 does. Nothing here
+knows a mempool. Beside it: Bitcoin Core, `src/cluster_linearize.h`; Picard, "Maximal closure of a
+graph", 1976.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from node.feerate import EMPTY, FeeFrac
+
+
+class Cluster(NamedTuple):
+    """Transactions 0 to n-1. They need not all hang together."""
+
+    feerates: Sequence[FeeFrac]
+    ancestors: Sequence[int]
+    """For each, the set of transactions that must come before it, and itself."""
+    descendants: Sequence[int]
+    """For each, the set of transactions that must come after it, and itself."""
+
+    def total(self, group: int) -> FeeFrac:
+        """Fee and size of a set."""
+        return sum((self.feerates[index] for index in members(group)), EMPTY)
+
+    def needs(self, group: int) -> int:
+        """The set of all that must come before some of `group`, without `group`."""
+        found = 0
+        for index in members(group):
+            found |= self.ancestors[index]
+        return found & ~group
+
+
+class Chunk(NamedTuple):
+    """Neighbours in a linearization that are mined, or thrown out, together."""
+
+    feerate: FeeFrac
+    members: tuple[int, ...]
+    """In order."""
+    run: int
+    """Size of it and the chunks of the same feerate right before it. Between clusters, Core puts
+    chunks of equal feerate by this, then by the highest txid in each, the lowest first."""
+
+
+def members(group: int) -> Iterator[int]:
+    """The transactions of a set, lowest index first."""
+    while group:
+        lowest = group & -group
+        yield lowest.bit_length() - 1
+        group ^= lowest
+
+
+def make_cluster(feerates: Sequence[FeeFrac], parents: Sequence[int]) -> Cluster:
+    """A cluster from each transaction's feerate and the set of its parents, in any numbering."""
+    ancestors, descendants = [0] * len(parents), [0] * len(parents)
+
+    def visit(index: int) -> int:
+        if not ancestors[index]:
+            ancestors[index] = 1 << index
+            for parent in members(parents[index]):
+                ancestors[index] |= visit(parent)
+        return ancestors[index]
+
+    for index in range(len(parents)):
+        for ancestor in members(visit(index)):
+            descendants[ancestor] |= 1 << index
+    return Cluster(feerates, ancestors, descendants)
+
+
+def components(cluster: Cluster) -> Iterator[int]:
+    """The sets of transactions that hang together, each a cluster of its own."""
+    left = (1 << len(cluster.feerates)) - 1
+    while left:
+        group = _reach(left & -left, left, cluster.ancestors, cluster.descendants)
+        yield group
+        left &= ~group
+
+
+def is_linearization(cluster: Cluster, order: Sequence[int]) -> bool:
+    """Whether `order` holds each transaction once, and none before its parents."""
+    done = 0
+    for index in order:
+        if cluster.ancestors[index] & ~done != 1 << index:
+            return False
+        done |= 1 << index
+    return len(order) == len(cluster.feerates)
+
+
+def chunks(cluster: Cluster, order: Iterable[int]) -> list[Chunk]:
+    """A linearization cut into chunks: none has a higher feerate than the one before it."""
+    found: list[Chunk] = []
+    for index in order:
+        feerate = cluster.feerates[index]
+        group: tuple[int, ...] = (index,)
+        while found and feerate.beats(found[-1].feerate):
+            before = found.pop()
+            feerate, group = before.feerate + feerate, before.members + group
+        equal = found and not found[-1].feerate.beats(feerate)
+        found.append(Chunk(feerate, group, feerate.size + (found[-1].run if equal else 0)))
+    return found
+
+
+def linearize(cluster: Cluster) -> list[int]:
+    """The best linearization, with the finest chunks; the same for the same cluster.
+
+    Its feerate diagram is nowhere below that of any other. Ties as in Core 31: of chunks that could
+    come next the one of highest feerate, then the smallest, then the one whose last index is
+    lowest; and so for the transactions within a chunk.
+    """
+    order: list[int] = []
+    done = 0
+    for piece in _sorted(cluster, _pieces(cluster), done):
+        singles = [1 << index for index in members(piece)]
+        order += [one.bit_length() - 1 for one in _sorted(cluster, singles, done)]
+        done |= piece
+    return order
+
+
+def _sorted(cluster: Cluster, groups: Iterable[int], done: int) -> Iterator[int]:
+    """Disjoint sets, the best first, but none before what it needs beyond `done`."""
+    waiting = sorted(groups, key=lambda one: (cluster.total(one).rank, one.bit_length()))
+    needs = {group: cluster.needs(group) for group in waiting}
+    while waiting:
+        group = next(group for group in waiting if not needs[group] & ~done)
+        waiting.remove(group)
+        done |= group
+        yield group
+
+
+def _pieces(cluster: Cluster) -> Iterator[int]:
+    """The chunks of the best linearization, in no order."""
+    todo = list(components(cluster))
+    while todo:
+        group = todo.pop()
+        if not group & (group - 1):
+            yield group
+            continue
+        settlement = _Settlement(cluster, group)
+        better = settlement.settle()
+        if better:
+            todo += [better, group & ~better]
+        else:
+            yield from settlement.pieces()
+
+
+class _Settlement:
+    """Surplus fees of a set's children handed to its parents: a flow on which all can agree.
+
+    Amounts are satoshis times the set's size, measured from what a transaction of its size would
+    pay at the set's feerate: integers whose sum is zero.
+    """
+
+    def __init__(self, cluster: Cluster, group: int) -> None:
+        self.cluster, self.group = cluster, group
+        fee, size = cluster.total(group)
+        self.surplus: dict[int, int] = {}
+        self.debt: dict[int, int] = {}
+        for index in members(group):
+            own = cluster.feerates[index]
+            amount = own.fee * size - fee * own.size
+            if amount > 0:
+                self.surplus[index] = amount
+            elif amount < 0:
+                self.debt[index] = -amount
+        self.debtors = self.unpaid = sum(1 << index for index in self.debt)
+        self.paid: dict[tuple[int, int], int] = {}
+        self.givers, self.takers = [0] * len(cluster.feerates), [0] * len(cluster.feerates)
+
+    def settle(self) -> int:
+        """Place all surplus; the smallest part that cannot place its own, or the empty set."""
+        better = 0
+        for payer in self.surplus:
+            while self.surplus[payer]:
+                stuck = self._pay(payer)
+                if stuck:  # then nothing that these reach has an unpaid debtor, now or later
+                    better |= stuck | self.cluster.needs(stuck)
+                    self.debtors &= ~better
+                    break
+        return better & self.group
+
+    def _pay(self, payer: int) -> int:
+        """Place surplus of `payer` by the shortest way; where there is none, who was asked.
+
+        A giver may also pay a debtor in another's place, who is then free to pay elsewhere.
+        """
+        asked, queue = 1 << payer, [payer]
+        seen = 0
+        taken_over: dict[int, int] = {}  # giver: the debtor that another could pay for it
+        newly_by: dict[int, int] = {}  # debtor: the giver that could pay it
+        for giver in queue:
+            fresh = self.cluster.ancestors[giver] & self.debtors & ~seen
+            seen |= fresh
+            for debtor in members(fresh & self.unpaid or fresh):
+                newly_by[debtor] = giver
+                if self.unpaid >> debtor & 1:
+                    self._hand_over(payer, debtor, taken_over, newly_by)
+                    return 0
+                for other in members(self.givers[debtor] & ~asked):
+                    taken_over[other] = debtor
+                    queue.append(other)
+                asked |= self.givers[debtor]
+        return asked
+
+    def _hand_over(
+        self, payer: int, last: int, taken_over: dict[int, int], newly_by: dict[int, int]
+    ) -> None:
+        """Move as much as fits along the way from `payer` to the unpaid debtor `last`."""
+        way = [(newly_by[last], last)]
+        while way[-1][0] != payer:
+            giver = way[-1][0]
+            way += [(giver, taken_over[giver]), (newly_by[taken_over[giver]], taken_over[giver])]
+        amount = min(self.surplus[payer], self.debt[last], *(self.paid[pair] for pair in way[1::2]))
+        self.surplus[payer] -= amount
+        self.debt[last] -= amount
+        if not self.debt[last]:
+            self.unpaid ^= 1 << last
+        for place, (giver, debtor) in enumerate(way):
+            now = self.paid.get((giver, debtor), 0) + (-amount if place % 2 else amount)
+            self.paid[giver, debtor] = now
+            if now == 0 or now == amount:
+                self.givers[debtor] = self.givers[debtor] & ~(1 << giver) | (now > 0) << giver
+                self.takers[giver] = self.takers[giver] & ~(1 << debtor) | (now > 0) << debtor
+
+    def pieces(self) -> Iterator[int]:
+        """A settled set's finest chunks: who depends on or is paid by each other in a circle."""
+        left = self.group
+        while left:
+            first = left & -left
+            piece = _reach(first, left, self.cluster.ancestors, self.givers)
+            piece &= _reach(first, left, self.cluster.descendants, self.takers)
+            yield piece
+            left &= ~piece
+
+
+def _reach(start: int, within: int, *links: Sequence[int]) -> int:
+    """All that can be reached from `start` over `links`, without leaving `within`."""
+    seen, todo = 0, start
+    while todo:
+        lowest = todo & -todo
+        seen |= lowest
+        for link in links:
+            todo |= link[lowest.bit_length() - 1]
+        todo &= within & ~seen
+    return seen
