@@ -70,16 +70,18 @@ def members(group: int) -> Iterator[int]:
 def make_cluster(feerates: Sequence[FeeFrac], parents: Sequence[int]) -> Cluster:
     """A cluster from each transaction's feerate and the set of its parents, in any numbering."""
     ancestors, descendants = [0] * len(parents), [0] * len(parents)
-
-    def visit(index: int) -> int:
-        if not ancestors[index]:
-            ancestors[index] = 1 << index
-            for parent in members(parents[index]):
-                ancestors[index] |= visit(parent)
-        return ancestors[index]
-
-    for index in range(len(parents)):
-        for ancestor in members(visit(index)):
+    todo = list(range(len(parents)))
+    while todo:
+        index = todo.pop()
+        missing = [parent for parent in members(parents[index]) if not ancestors[parent]]
+        if missing:
+            todo += [index, *missing]
+            continue
+        ancestors[index] = 1 << index
+        for parent in members(parents[index]):
+            ancestors[index] |= ancestors[parent]
+    for index, group in enumerate(ancestors):
+        for ancestor in members(group):
             descendants[ancestor] |= 1 << index
     return Cluster(feerates, ancestors, descendants)
 
@@ -180,8 +182,8 @@ class _Settlement:
             elif amount < 0:
                 self.debt[index] = -amount
         self.debtors = self.unpaid = sum(1 << index for index in self.debt)
-        self.paid: dict[tuple[int, int], int] = {}
-        self.givers, self.takers = [0] * len(cluster.feerates), [0] * len(cluster.feerates)
+        self.paid: dict[tuple[int, int], int] = {}  # (giver, debtor): amount
+        self.givers = [0] * len(cluster.feerates)  # for each debtor, who pays it
 
     def settle(self) -> int:
         """Place all surplus; the smallest part that cannot place its own, or the empty set."""
@@ -189,62 +191,63 @@ class _Settlement:
         for payer in self.surplus:
             while self.surplus[payer]:
                 stuck = self._pay(payer)
-                if stuck:  # then nothing that these reach has an unpaid debtor, now or later
+                if stuck:  # None of them reaches an unpaid debtor, now or later.
                     better |= stuck | self.cluster.needs(stuck)
                     self.debtors &= ~better
                     break
         return better & self.group
 
     def _pay(self, payer: int) -> int:
-        """Place surplus of `payer` by the shortest way; where there is none, who was asked.
+        """Place surplus of `payer` by the shortest way; where there is none, all who were asked.
 
-        A giver may also pay a debtor in another's place, who is then free to pay elsewhere.
+        A giver can take over a debtor from another, who is then free to pay elsewhere.
         """
-        asked, queue = 1 << payer, [payer]
-        seen = 0
-        taken_over: dict[int, int] = {}  # giver: the debtor that another could pay for it
-        newly_by: dict[int, int] = {}  # debtor: the giver that could pay it
+        asked, seen, queue = 1 << payer, 0, [payer]
+        came: dict[int, int] = {}  # debtor: who can pay it; giver: from whom it can be freed
         for giver in queue:
-            fresh = self.cluster.ancestors[giver] & self.debtors & ~seen
-            seen |= fresh
-            for debtor in members(fresh & self.unpaid or fresh):
-                newly_by[debtor] = giver
+            found = self.cluster.ancestors[giver] & self.debtors & ~seen
+            seen |= found
+            for debtor in members(found & self.unpaid or found):
+                came[debtor] = giver
                 if self.unpaid >> debtor & 1:
-                    self._hand_over(payer, debtor, taken_over, newly_by)
+                    self._hand_over(payer, debtor, came)
                     return 0
                 for other in members(self.givers[debtor] & ~asked):
-                    taken_over[other] = debtor
+                    came[other] = debtor
                     queue.append(other)
                 asked |= self.givers[debtor]
         return asked
 
-    def _hand_over(
-        self, payer: int, last: int, taken_over: dict[int, int], newly_by: dict[int, int]
-    ) -> None:
-        """Move as much as fits along the way from `payer` to the unpaid debtor `last`."""
-        way = [(newly_by[last], last)]
-        while way[-1][0] != payer:
-            giver = way[-1][0]
-            way += [(giver, taken_over[giver]), (newly_by[taken_over[giver]], taken_over[giver])]
-        amount = min(self.surplus[payer], self.debt[last], *(self.paid[pair] for pair in way[1::2]))
+    def _hand_over(self, payer: int, last: int, came: dict[int, int]) -> None:
+        """Move as much as fits from `payer`, over those freed on the way, to the debtor `last`."""
+        way = [last]
+        while way[-1] != payer:
+            way.append(came[way[-1]])
+        gives = list(zip(way[1::2], way[0::2], strict=True))
+        frees = list(zip(way[1::2], way[2::2], strict=False))
+        amount = min(self.surplus[payer], self.debt[last], *(self.paid[pair] for pair in frees))
         self.surplus[payer] -= amount
         self.debt[last] -= amount
         if not self.debt[last]:
             self.unpaid ^= 1 << last
-        for place, (giver, debtor) in enumerate(way):
-            now = self.paid.get((giver, debtor), 0) + (-amount if place % 2 else amount)
-            self.paid[giver, debtor] = now
-            if now == 0 or now == amount:
-                self.givers[debtor] = self.givers[debtor] & ~(1 << giver) | (now > 0) << giver
-                self.takers[giver] = self.takers[giver] & ~(1 << debtor) | (now > 0) << debtor
+        for giver, debtor in gives:
+            self.paid[giver, debtor] = self.paid.get((giver, debtor), 0) + amount
+            self.givers[debtor] |= 1 << giver
+        for giver, debtor in frees:
+            self.paid[giver, debtor] -= amount
+            if not self.paid[giver, debtor]:
+                self.givers[debtor] ^= 1 << giver
 
     def pieces(self) -> Iterator[int]:
         """A settled set's finest chunks: who depends on or is paid by each other in a circle."""
+        paid_to = [0] * len(self.givers)
+        for (giver, debtor), amount in self.paid.items():
+            paid_to[giver] |= (amount > 0) << debtor
         left = self.group
         while left:
             first = left & -left
             piece = _reach(first, left, self.cluster.ancestors, self.givers)
-            piece &= _reach(first, left, self.cluster.descendants, self.takers)
+            piece &= _reach(first, left, self.cluster.descendants, paid_to)
             yield piece
             left &= ~piece
 
