@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.feerate import Comparison, FeeFrac, compare_diagrams, improves_strictly
@@ -60,6 +60,7 @@ def test_rank_lists_the_examples_of_core_in_its_order() -> None:
     assert [tuple(one) for one in best_first] == worst_first[::-1]
 
 
+@settings(max_examples=60, deadline=None)
 @given(DIAGRAMS, DIAGRAMS)
 def test_a_comparison_says_what_every_size_says(ours: list[FeeFrac], theirs: list[FeeFrac]) -> None:
     # A chunk that costs a miner money bends the line down, and behind it the line is flat.
