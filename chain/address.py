@@ -104,6 +104,8 @@ def bech32_encode(hrp: str, values: list[int], *, is_bech32m: bool) -> str:
 
 def bech32_decode(text: str) -> tuple[str, list[int], bool]:
     """The part before the 1, the 5-bit values, and whether it is bech32m. Raises AddressError."""
+    if not text.isascii():  # or a letter from elsewhere might become one of ours below
+        raise AddressError("a character that bech32 does not have")
     if text not in (text.lower(), text.upper()):
         raise AddressError("upper and lower case are mixed")
     hrp, separator, data = text.lower().rpartition("1")

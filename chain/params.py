@@ -281,20 +281,36 @@ def _check_entry(key: str, value: object) -> None:
             raise DecodeError(f"{key}: {number:#010x} is no target in compact form")
     elif key in _PATTERNS:
         if type(value) is not str or not re.fullmatch(_PATTERNS[key], value):
-            raise DecodeError(f"{key}: expected text like {_PATTERNS[key]}, not {value!r}")
-        if key == "genesis_message" and len(value.encode()) > MAX_MESSAGE_SIZE:
-            raise DecodeError(f"{key}: at most {MAX_MESSAGE_SIZE} bytes, not {len(value.encode())}")
+            raise DecodeError(f"{key}: expected text like {_PATTERNS[key]}, not {_shown(value)}")
+        if key == "genesis_message":
+            _check_message(value)
     elif key not in _SWITCHES:
         known = ", ".join(sorted((*_RANGES, *_PATTERNS, *_SWITCHES)))
-        raise DecodeError(f"unknown key {key!r}: expected one of {known}")
+        raise DecodeError(f"unknown key {_shown(key)}: expected one of {known}")
     elif type(value) is not bool:
-        raise DecodeError(f"{key}: expected true or false, not {value!r}")
+        raise DecodeError(f"{key}: expected true or false, not {_shown(value)}")
+
+
+def _check_message(text: str) -> None:
+    if not text.isprintable():
+        raise DecodeError(f"genesis_message: not all of {_shown(text)} can be printed")
+    if len(text.encode()) > MAX_MESSAGE_SIZE:
+        sizes = f"at most {MAX_MESSAGE_SIZE} bytes, not {len(text.encode())}"
+        raise DecodeError(f"genesis_message: {sizes}")
 
 
 def _check_range(key: str, value: object, low: int, high: int) -> int:
     if type(value) is not int or not low <= value <= high:
-        raise DecodeError(f"{key}: expected a whole number from {low} to {high}, not {value!r}")
+        expected = f"a whole number from {low} to {high}"
+        raise DecodeError(f"{key}: expected {expected}, not {_shown(value)}")
     return value
+
+
+def _shown(value: object) -> str:
+    """A value from outside, in a few words: Python refuses to print very long numbers."""
+    is_long = isinstance(value, int) and value.bit_length() > 64
+    is_nested = isinstance(value, list | dict)
+    return f"a value of type {type(value).__name__}" if is_long or is_nested else repr(value)[:80]
 
 
 def _own_genesis(table: Mapping[str, object], params: Params) -> Block:

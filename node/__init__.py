@@ -8,8 +8,8 @@ Reading order, which is also the import order: a file imports only files above i
     errors        Rejected and the reasons of our policy; StorageError
     wire          what peer messages are made of: frames, vectors, addresses, limits
     messages      Bitcoin's peer messages
-    feerate       feerates as exact ratios; feerate diagrams
-    linearize     clusters: in which order and chunks miners want what hangs together
+    feerate       fee and size as an exact ratio; diagrams of what a set of transactions earns
+    linearize     transactions that hang together, in the best order for a miner
     entry         a waiting transaction: fee, size, parents and children
     cluster       waiting transactions that hang together, in that order
     events        what happens to a node, and what it wants done

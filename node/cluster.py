@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from node.entry import MempoolEntry
 from node.feerate import FeeFrac
-from node.linearize import chunks, linearize, make_cluster
+from node.linearize import chunks, linearize, make_graph
 
 Relatives = Callable[[MempoolEntry], Iterable[MempoolEntry]]
 
@@ -112,7 +112,7 @@ def arrange(group: Collection[MempoolEntry], parents: Relatives) -> Cluster:
     entries = sorted(group, key=lambda entry: entry.txid)
     bits = {entry: 1 << index for index, entry in enumerate(entries)}
     masks = [sum(bits.get(parent, 0) for parent in parents(entry)) for entry in entries]
-    graph = make_cluster([_total([entry]) for entry in entries], masks)
+    graph = make_graph([_total([entry]) for entry in entries], masks)
     return Cluster(
         tuple(
             _chunk(tuple(entries[index] for index in members), feerate, run, entries[0].txid)

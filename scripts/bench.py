@@ -2,6 +2,7 @@
 
     python -m scripts.bench             the whole table
     python -m scripts.bench --quick     small sizes, as CI runs it
+    python -m scripts.bench --worst     only the worst blocks that consensus permits
     python -m scripts.bench --json      for programs
 
 Absolute times depend on the machine and the hour; the ratios are what to compare. Every figure of
@@ -22,10 +23,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from scripts.bench_blocks import connect_figures
+from scripts.bench_worst import Worst, worst_figures
 from scripts.network import LocalNetwork
 
 COMMAND = [sys.executable, "-m", "farthing"]
 BENCH_PORT = 29000
+QUICK_SHARE = 0.02  # of a full block
 
 
 @dataclass(frozen=True)
@@ -166,20 +169,34 @@ def as_markdown(figures: list[Figure]) -> str:
     return "\n".join(rows)
 
 
+def worst_as_markdown(blocks: list[Worst]) -> str:
+    """The second table: what each block costs in normal blocks."""
+    rows = ["| block | Farthing | normal blocks | Core's engine | normal blocks |"]
+    rows.append("|---|--:|--:|--:|--:|")
+    for block in blocks:
+        core = f"{block.core_seconds:.2f} s | {block.core_times:.1f}" if block.core_times else "|"
+        rows.append(f"| {block.what} | {block.seconds:.2f} s | {block.times:.1f} | {core} |")
+    return "\n".join(rows)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="small sizes, one round")
+    parser.add_argument("--worst", action="store_true", help="only the worst blocks")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
-    figures = measure(arguments.quick)
+    figures = [] if arguments.worst else measure(arguments.quick)
+    blocks = list(worst_figures(QUICK_SHARE if arguments.quick else 1)) if arguments.worst else []
     if arguments.json:
         rows = [asdict(figure) | {"ratio": figure.ratio} for figure in figures]
-        print(json.dumps({"machine": machine(), "figures": rows}, indent=2))
+        worst = [asdict(block) for block in blocks]
+        print(json.dumps({"machine": machine(), "figures": rows, "worst": worst}, indent=2))
     else:
-        print(f"{machine()}\n\n{as_markdown(figures)}")
+        table = worst_as_markdown(blocks) if arguments.worst else as_markdown(figures)
+        print(f"{machine()}\n\n{table}")
 
 
 if __name__ == "__main__":

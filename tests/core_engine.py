@@ -3,13 +3,20 @@
 Says of each block what Core's `submitblock` would say, reject reason included: the engine reports
 reasons only in its log, so the log is read. One script thread unless told otherwise, so that the
 first failing transaction decides the reason. Tests that use it are skipped where there is no wheel.
+
+What its C interface does not offer (the clock, invalidateblock, reconsiderblock, what is known of a
+block's validity) is called and read in the layout of the wheel, which is pinned.
 """
 
 import ctypes
 import re
 import tempfile
+from collections.abc import Sequence
+from ctypes import addressof, c_uint32, c_uint64, c_void_p
+from functools import cache
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 import pytest
 
@@ -18,6 +25,10 @@ try:
 except ImportError:  # there are wheels for Linux only
     pbk = None
 
+# Offsets: of the active chain and of its manager in a Chainstate, of nStatus and the count of
+# transactions down to genesis in a CBlockIndex. BlockStatus: Core's chain.h.
+_CHAIN_AT, _MANAGER_AT, _STATUS_AT, _CHAIN_TXS_AT = 0x68, 0x60, 88, 80
+_VALID_MASK, _VALID_SCRIPTS, _FAILED = 7, 5, 32
 _CHECKED = re.compile(r"BlockChecked: block hash=([0-9a-f]{64}) state=(.*)")
 _lines: list[str] = []
 _connections: list[object] = []  # one for the process: the engine's log is global
@@ -40,25 +51,68 @@ def _block(raw: bytes) -> "pbk.Block":
     return block
 
 
+@cache
+def _library() -> ctypes.CDLL:
+    return ctypes.CDLL(str(next(Path(str(pbk.__file__)).parent.rglob("libbitcoinkernel.so"))))
+
+
+def _call(name: str, *arguments: int | None) -> None:
+    """Call a C++ function of the engine, by its mangled name, with integers and pointers."""
+    function = _library()[name]
+    function.argtypes, function.restype = [c_void_p] * len(arguments), None
+    function(*arguments)
+
+
+def _pointer(handle: "pbk.capi.KernelOpaquePtr") -> int:
+    return int(ctypes.cast(handle._as_parameter_, c_void_p).value or 0)
+
+
+class EngineCoin(NamedTuple):
+    """A coin, as the engine describes it."""
+
+    value: int
+    script_pubkey: bytes
+    height: int
+    is_coinbase: bool
+
+
+class Verdict(NamedTuple):
+    """What the engine found out about one block: reject reason (None: valid) and result class."""
+
+    reason: str | None
+    result: str
+
+
 class CoreEngine:
     """A regtest chain in Core's engine, in memory but for its block files."""
 
-    def __init__(self, threads: int = 0) -> None:
-        """`threads` besides the main one check scripts; with some, scripts come last."""
+    def __init__(self, threads: int = 0, coins_on_disk: bool = False) -> None:
+        """`threads` besides the main one check scripts; with some, scripts come last.
+
+        With `coins_on_disk` its coins can be read from `chainstate_folder` after `close`.
+        """
         if pbk is None:
             pytest.skip("py-bitcoinkernel is not installed")
         _listen()
         self._folder = tempfile.TemporaryDirectory(prefix="engine-")
+        self.chainstate_folder = Path(self._folder.name) / "chainstate"
+        self._results: dict[str, str] = {}
+        self.verdicts: dict[str, Verdict] = {}  # of the blocks looked at in the last call, by hash
         options = pbk.ContextOptions()
         options.set_chainparams(pbk.ChainParameters(pbk.ChainType.REGTEST))
         # Somebody must listen, or no verdict is logged.
+        results = self._results
         options.set_validation_interface(
-            pbk.ValidationInterfaceCallbacks(block_checked=lambda *_: None)
+            pbk.ValidationInterfaceCallbacks(
+                block_checked=lambda _, block, state: results.update(
+                    {str(block.block_hash): state.block_validation_result.name}
+                )
+            )
         )
         blocks = str(Path(self._folder.name) / "blocks")
         manager = pbk.ChainstateManagerOptions(pbk.Context(options), self._folder.name, blocks)
         manager.update_block_tree_db_in_memory(True)
-        manager.update_chainstate_db_in_memory(True)
+        manager.update_chainstate_db_in_memory(not coins_on_disk)
         manager.set_worker_threads_num(threads)
         self._manager = pbk.ChainstateManager(manager)
 
@@ -71,8 +125,14 @@ class CoreEngine:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        del self._manager
+        self.close()
+        self.set_clock(0)
         self._folder.cleanup()
+
+    def close(self) -> None:
+        """Write the coins and let go of everything but the folder."""
+        if self._manager is not None:
+            self._manager = None
 
     @property
     def tip(self) -> str:
@@ -87,19 +147,35 @@ class CoreEngine:
 
     def submit(self, raw_block: bytes) -> str | None:
         """What `submitblock` answers: None, duplicate, inconclusive, or the reject reason."""
-        _lines.clear()
+        self._begin()
         block = _block(raw_block)
         try:
             is_new = self._manager.process_block(block)
         except pbk.ProcessBlockException:
             is_new = None
-        verdicts = dict(match.groups() for line in _lines if (match := _CHECKED.search(line)))
-        verdict = verdicts.get(str(block.block_hash))
+        self._finish()
+        verdict = self.verdicts.get(str(block.block_hash))
         if is_new is False:
             return "duplicate"
-        if verdict is None:
-            return "inconclusive"
-        return None if verdict == "Valid" else verdict.split(", ")[0]
+        return "inconclusive" if verdict is None else verdict.reason
+
+    def _begin(self) -> None:
+        _lines.clear()
+        self._results.clear()
+
+    def _finish(self) -> None:
+        self.verdicts = {}
+        for match in filter(None, map(_CHECKED.search, _lines)):
+            shown, state = match.groups()
+            reason = None if state == "Valid" else state.split(", ")[0]
+            self.verdicts[shown] = Verdict(reason, self._results.get(shown, ""))
+
+    def can_parse_block(self, raw: bytes) -> bool:
+        """True if Core reads a block from exactly these bytes."""
+        try:
+            return bytes(_block(raw)) == raw
+        except RuntimeError:
+            return False
 
     def can_parse_transaction(self, raw: bytes) -> bool:
         """True if Core reads a transaction from exactly these bytes."""
@@ -108,10 +184,84 @@ class CoreEngine:
         except RuntimeError:
             return False
 
-    def submit_header(self, raw_header: bytes) -> bool:
-        """Hand over a header without its block. True if it is accepted."""
-        try:
-            self._manager.process_block_header(pbk.BlockHeader(raw_header))
-        except pbk.ProcessBlockHeaderException:
-            return False
-        return True
+    def submit_header(self, raw_header: bytes) -> str:
+        """Hand over a header without its block. The result class; UNSET if it is accepted."""
+        state = pbk.BlockValidationState()
+        header = pbk.BlockHeader(raw_header)
+        pbk.capi.bindings.btck_chainstate_manager_process_block_header(self._manager, header, state)
+        return str(state.block_validation_result.name)
+
+    def spent_by(self, shown: str) -> Sequence[Sequence[EngineCoin]]:
+        """What a block spent, by transaction and input, as the engine's undo data says."""
+        return [
+            [
+                EngineCoin(
+                    coin.output.amount,
+                    bytes(coin.output.script_pubkey),
+                    coin.confirmation_height,
+                    coin.is_coinbase,
+                )
+                for coin in spent.coins
+            ]
+            for spent in self._manager.block_spent_outputs[self._entry(shown)].transactions
+        ]
+
+    def _entry(self, shown: str) -> "pbk.BlockTreeEntry":
+        return self._manager.block_tree_entries[pbk.BlockHash(bytes.fromhex(shown)[::-1])]
+
+    # Beyond the C interface.
+
+    @staticmethod
+    def set_clock(now: int) -> None:
+        """Unix seconds; 0 is the computer's clock. It is the same for all engines of a process."""
+        _call("_Z11SetMockTimel", now)
+
+    def status(self, shown: str) -> str:
+        """What `getchaintips` says of a block that nothing known builds on."""
+        chain = self._manager.get_active_chain()
+        entry = self._entry(shown)
+        status = c_uint32.from_address(_pointer(entry) + _STATUS_AT).value
+        if entry in chain.block_tree_entries:
+            return "active"
+        if status & _FAILED:
+            return "invalid"
+        if not c_uint64.from_address(_pointer(entry) + _CHAIN_TXS_AT).value:
+            return "headers-only"
+        return "valid-fork" if status & _VALID_MASK == _VALID_SCRIPTS else "valid-headers"
+
+    def invalidate(self, shown: str) -> None:
+        """`invalidateblock`."""
+        self._begin()
+        state = pbk.BlockValidationState()
+        _call(
+            "_ZN10Chainstate15InvalidateBlockER20BlockValidationStateP11CBlockIndex",
+            self._chainstate,
+            _pointer(state),
+            _pointer(self._entry(shown)),
+        )
+        self._activate()
+
+    def reconsider(self, shown: str) -> None:
+        """`reconsiderblock`."""
+        self._begin()
+        chainstate = self._chainstate
+        entry = _pointer(self._entry(shown))
+        _call("_ZN10Chainstate22ResetBlockFailureFlagsEP11CBlockIndex", chainstate, entry)
+        manager = c_uint64.from_address(chainstate + _MANAGER_AT).value
+        _call("_ZN17ChainstateManager21RecalculateBestHeaderEv", manager)
+        self._activate()
+
+    @property
+    def _chainstate(self) -> int:
+        return _pointer(self._manager.get_active_chain()) - _CHAIN_AT
+
+    def _activate(self) -> None:
+        state = pbk.BlockValidationState()
+        no_block = (c_uint64 * 2)()  # a std::shared_ptr to nothing
+        _call(
+            "_ZN10Chainstate17ActivateBestChainER20BlockValidationStateSt10shared_ptrIK6CBlockE",
+            self._chainstate,
+            _pointer(state),
+            addressof(no_block),
+        )
+        self._finish()

@@ -5,15 +5,18 @@ Knows the rules of the three generations of Script around a signature; does not 
 Reference: Core, EvalChecksig and EvalScript in src/script/interpreter.cpp; BIPs 65, 112 and 342.
 """
 
+from collections.abc import Sequence
+
 from chain.script import flags as flag
 from chain.script import opcodes as op
 from chain.script.checker import SEQUENCE_DISABLE_FLAG, TransactionChecker
 from chain.script.errors import ScriptError
 from chain.script.machine import OPERATIONS, Machine
 from chain.script.numbers import FALSE, TRUE, encode_number
+from chain.script.opcodes import cut
 from chain.script.operations import verify
 from chain.script.script import MAX_PUBKEYS_PER_MULTISIG, find_and_delete, push
-from chain.script.sighash import SigVersion
+from chain.script.sighash import SigVersion, signed_code
 from chain.script.signatures import check_public_key_encoding, check_signature_encoding
 
 SIGNATURE_COST = 50  # weight units (BIP 342; Core: VALIDATION_WEIGHT_PER_SIGOP_PASSED)
@@ -35,8 +38,6 @@ def check_ecdsa_signature(
     checker: TransactionChecker,
 ) -> bool:
     """One signature before taproot (Core: EvalChecksigPreTapscript)."""
-    if version is SigVersion.BASE:
-        script_code = _without_signature(script_code, signature, flags)
     check_signature_encoding(signature, flags)
     check_public_key_encoding(public_key, flags, version)
     is_good = checker.check_ecdsa(signature, public_key, script_code, version)
@@ -45,12 +46,21 @@ def check_ecdsa_signature(
     return is_good
 
 
-def _without_signature(script_code: bytes, signature: bytes, flags: int) -> bytes:
-    """A signature cannot sign itself, so before segwit it is cut out of what it signs."""
-    script_code, found = find_and_delete(script_code, push(signature))
-    if found and flags & flag.CONST_SCRIPTCODE:
-        raise ScriptError("SIG_FINDANDDELETE")
-    return script_code
+def _code_signed_by(signatures: Sequence[bytes], machine: Machine) -> bytes:
+    """What signatures commit to of the script: all behind the last OP_CODESEPARATOR executed.
+
+    A signature cannot sign itself, so before segwit they are cut out of it first.
+    """
+    if machine.version is not SigVersion.BASE:
+        return machine.script_code
+    code: Sequence[bytes] = cut(machine.script)
+    if machine.code_start:
+        code = code[machine.codeseparator_index + 1 :]
+    for signature in signatures:
+        code, found = find_and_delete(code, push(signature))
+        if found and machine.flags & flag.CONST_SCRIPTCODE:
+            raise ScriptError("SIG_FINDANDDELETE")
+    return signed_code(code)
 
 
 def _check_tapscript_signature(machine: Machine, signature: bytes, public_key: bytes) -> bool:
@@ -73,7 +83,9 @@ def _check_signature(machine: Machine, signature: bytes, public_key: bytes) -> b
     if machine.version is SigVersion.TAPSCRIPT:
         return _check_tapscript_signature(machine, signature, public_key)
     rules = machine.version, machine.flags, machine.checker
-    return check_ecdsa_signature(signature, public_key, machine.script_code, *rules)
+    return check_ecdsa_signature(
+        signature, public_key, _code_signed_by([signature], machine), *rules
+    )
 
 
 def check_sig(machine: Machine) -> None:
@@ -120,10 +132,7 @@ def _each_signature_has_a_key(
     machine: Machine, signatures: list[bytes], public_keys: list[bytes]
 ) -> bool:
     """Go down both lists from the top: a key that does not fit is passed over for ever."""
-    script_code = machine.script_code
-    if machine.version is SigVersion.BASE:
-        for signature in reversed(signatures):
-            script_code = _without_signature(script_code, signature, machine.flags)
+    script_code = _code_signed_by(signatures, machine)
     while signatures:
         if len(signatures) > len(public_keys):
             return False

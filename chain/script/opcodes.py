@@ -5,6 +5,7 @@ that of rust-bitcoin, and that of Bitcoin Core's RPC. Reference: Core, src/scrip
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from chain.script.errors import ScriptError
 from chain.script.numbers import decode_number
@@ -62,6 +63,9 @@ def instructions(script: bytes, position: int = 0) -> Iterator[Instruction]:
         if opcode > OP_PUSHDATA4:
             yield opcode, None, position
             continue
+        if opcode == OP_0:  # needs no slice
+            yield opcode, b"", position
+            continue
         size = opcode
         if opcode >= OP_PUSHDATA1:
             length_size = _LENGTH_SIZES[opcode]
@@ -73,6 +77,22 @@ def instructions(script: bytes, position: int = 0) -> Iterator[Instruction]:
             raise TruncatedPushError(opcode, position, False)
         yield opcode, script[position : position + size], position + size
         position += size
+
+
+@lru_cache(maxsize=16)
+def cut(script: bytes) -> tuple[bytes, ...]:
+    """The bytes of each instruction of `script`; a push that reaches beyond the end is the last.
+
+    Remembered, for the two hundred signatures that one script may check.
+    """
+    parts, start = [], 0
+    try:
+        for _, _, following in instructions(script):
+            parts.append(script[start:following])
+            start = following
+    except TruncatedPushError:
+        parts.append(script[start:])
+    return tuple(parts)
 
 
 def opcode_name(opcode: int) -> str:

@@ -5,6 +5,8 @@ here takes time linear in the script, which may be hostile.
 Reference: Core, src/script/script.cpp; FindAndDelete in interpreter.cpp.
 """
 
+from collections.abc import Sequence
+
 from chain.script import opcodes as op
 from chain.script.errors import ScriptError
 from chain.script.numbers import encode_number
@@ -73,29 +75,13 @@ def count_sigops(script: bytes, accurate: bool) -> int:
     return count
 
 
-def find_and_delete(script: bytes, unwanted: bytes) -> tuple[bytes, int]:
-    """`script` without `unwanted` wherever that begins at an instruction, and how often it did.
+def find_and_delete(code: Sequence[bytes], unwanted: bytes) -> tuple[Sequence[bytes], int]:
+    """`code`, in instructions, without those that are `unwanted`, and how many they were.
 
-    A historical accident that legacy signature hashes must repeat for ever. A push that is cut off
-    is kept, and all after it.
+    A historical accident that legacy signature hashes must repeat for ever.
     """
-    if not unwanted or unwanted not in script:  # nearly always
-        return script, 0
-    kept, count, start, position = [], 0, 0, 0
-    upcoming = instructions(script)
-    try:
-        while position < len(script):
-            if script.startswith(unwanted, position):
-                kept.append(script[start:position])
-                count += 1
-                start = position = position + len(unwanted)
-                upcoming = instructions(script, position)
-            else:
-                _, _, position = next(upcoming)
-    except ScriptError:
-        pass
-    kept.append(script[start:])
-    return b"".join(kept), count
+    kept = [instruction for instruction in code if instruction != unwanted]
+    return kept, len(code) - len(kept)
 
 
 def is_p2sh(script: bytes) -> bool:

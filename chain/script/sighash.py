@@ -6,14 +6,15 @@ inputs, or this one only. Does not know keys or signatures (checker).
 Reference: BIP 143, BIP 341 and 342; Core, SignatureHash in src/script/interpreter.cpp.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from functools import cached_property
 
 from chain.encoding import var_bytes, write_compact_size
 from chain.hashes import sha256, sha256d, tagged_hash
 from chain.script.errors import ScriptError
-from chain.script.opcodes import OP_CODESEPARATOR, TruncatedPushError, instructions
+from chain.script.opcodes import OP_CODESEPARATOR, TruncatedPushError, cut, instructions
 from chain.transaction import Transaction, TxOut
 
 SIGHASH_DEFAULT, SIGHASH_ALL, SIGHASH_NONE, SIGHASH_SINGLE = 0, 1, 2, 3
@@ -22,6 +23,7 @@ TAPROOT_HASH_TYPES = frozenset({0x00, 0x01, 0x02, 0x03, 0x81, 0x82, 0x83})
 NO_CODESEPARATOR = 0xFFFFFFFF  # the index to commit to when none was executed
 _BLANK_INPUT_SIZE = 41  # outpoint 36, empty script 1, sequence 4
 _BLANK_OUTPUT = b"\xff" * 8 + b"\x00"  # value -1, empty script
+_NOTHING = memoryview(b"")
 _ZERO = bytes(32)
 
 
@@ -79,45 +81,49 @@ def legacy_sighash(
 ) -> bytes:
     """The digest (32 bytes) that a signature before segwit signs: the transaction, cut to fit.
 
-    All scriptSigs are blank, but that of the input itself is `script_code`. `hash_type` may be any
-    32-bit number, signed or not.
+    All scriptSigs are blank, but that of the input itself is `script_code`: a script, or what
+    `signed_code` made of it. `hash_type` may be any 32-bit number, signed or not.
     """
     kind = hash_type & 0x1F
     if kind == SIGHASH_SINGLE and input_index >= len(tx.outputs):
         return b"\x01" + bytes(31)  # an old accident: such a signature is good for anything
     known = precomputed or PrecomputedSighash(tx)
-    tx_in, input_count = tx.inputs[input_index], 1
-    code = _without_codeseparators(script_code)
-    inputs = tx_in.outpoint.serialize() + code + _u32(tx_in.sequence)
+    tx_in, input_count, before, after = tx.inputs[input_index], 1, _NOTHING, _NOTHING
+    code = script_code if isinstance(script_code, SignedCode) else signed_code(cut(script_code))
     if not hash_type & SIGHASH_ANYONECANPAY:
-        others = known.blank_inputs[kind in (SIGHASH_NONE, SIGHASH_SINGLE)]
+        others = memoryview(known.blank_inputs[kind in (SIGHASH_NONE, SIGHASH_SINGLE)])
         start, input_count = _BLANK_INPUT_SIZE * input_index, len(tx.inputs)
-        inputs = others[:start] + inputs + others[start + _BLANK_INPUT_SIZE :]
+        before, after = others[:start], others[start + _BLANK_INPUT_SIZE :]
     outputs, output_count = known.outputs, len(tx.outputs)
     if kind == SIGHASH_NONE:
         outputs, output_count = b"", 0
     elif kind == SIGHASH_SINGLE:
         outputs = _BLANK_OUTPUT * input_index + tx.outputs[input_index].serialize()
         output_count = input_index + 1
-    parts = [_u32(tx.version), write_compact_size(input_count), inputs]
+    parts: list[bytes | memoryview] = [_u32(tx.version), write_compact_size(input_count), before]
+    parts += [tx_in.outpoint.serialize(), code, _u32(tx_in.sequence), after]
     parts += [write_compact_size(output_count), outputs, _u32(tx.locktime), _u32(hash_type)]
-    return sha256d(b"".join(parts))
+    return _sha256d_of(parts)
 
 
-def _without_codeseparators(script: bytes) -> bytes:
-    """`script` behind its size, without its OP_CODESEPARATORs.
+class SignedCode(bytes):
+    """What of a script a legacy digest covers, behind its size: made by `signed_code`."""
+
+
+def signed_code(code: Sequence[bytes]) -> SignedCode:
+    """`code`, in instructions, without its OP_CODESEPARATORs.
 
     If its last push is cut off, Core counts the bytes after that opcode but leaves them out.
     """
-    kept, start, end = [], 0, len(script)
+    separator = bytes([OP_CODESEPARATOR])
+    kept = [instruction for instruction in code if instruction != separator]
+    script = b"".join(kept)
+    size, end = len(script), len(script)
     try:
-        for opcode, _, position in instructions(script):
-            if opcode == OP_CODESEPARATOR:
-                kept.append(script[start : position - 1])
-                start = position
-    except TruncatedPushError as cut:
-        end = cut.position
-    return write_compact_size(len(script) - len(kept)) + b"".join(kept) + script[start:end]
+        list(instructions(kept[-1] if kept else b""))
+    except TruncatedPushError as cut_off:
+        end += cut_off.position - len(kept[-1])
+    return SignedCode(write_compact_size(size) + script[:end])
 
 
 def witness_v0_sighash(
@@ -183,6 +189,14 @@ def taproot_sighash(
     if leaf_hash is not None:
         parts += [leaf_hash, b"\x00", _u32(codeseparator_index)]
     return tagged_hash("TapSighash", b"".join(parts))
+
+
+def _sha256d_of(parts: Iterable[bytes | memoryview]) -> bytes:
+    """Hash the parts where they lie: together they may be a megabyte, and that for each input."""
+    state = hashlib.sha256()
+    for part in parts:
+        state.update(part)
+    return sha256(state.digest())
 
 
 def _hash_of(parts: list[bytes]) -> bytes:

@@ -6,6 +6,7 @@ which shapes a node relays is policy. Reference: Core, src/script/solver.cpp.
 
 from collections.abc import Iterable
 from enum import Enum
+from itertools import islice
 
 from chain.script import opcodes as op
 from chain.script.errors import ScriptError
@@ -74,8 +75,9 @@ def multisig_keys(script: bytes) -> tuple[int, list[bytes]] | None:
     """m and the n keys of `m <key>... n CHECKMULTISIG`; None if `script` is anything else."""
     if script[-1:] != bytes([op.OP_CHECKMULTISIG]):
         return None
+    few = islice(instructions(script[:-1]), MAX_PUBKEYS_PER_MULTISIG + 3)  # one more is too many
     try:
-        first, *middle, last = [(opcode, data) for opcode, data, _ in instructions(script[:-1])]
+        first, *middle, last = [(opcode, data) for opcode, data, _ in few]
         required, total = _small_number(*first), _small_number(*last)
     except (ScriptError, ValueError):  # unreadable, or fewer than two instructions
         return None

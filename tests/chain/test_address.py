@@ -235,6 +235,14 @@ def test_a_mistyped_address_of_another_network_is_not_taken_for_base58() -> None
             address_to_script(address, REGTEST)
 
 
+def test_a_letter_that_only_looks_like_one_of_ours_is_not_it() -> None:
+    """The sign for kelvin turns into a plain k where text is made lower case."""
+    address = "BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4"
+    assert address_to_script(address, MAIN) == program_script(0, HASH)
+    with pytest.raises(AddressError, match="a character that bech32 does not have"):
+        address_to_script(address.replace("K", "\N{KELVIN SIGN}"), MAIN)
+
+
 def test_a_network_of_ones_own_has_addresses_of_its_own() -> None:
     groat = custom({"name": "groat", "bech32_hrp": "gr", "p2sh_prefix": 50, "p2pkh_prefix": 38})
     for script in (P2PKH, P2SH, program_script(1, bytes(32))):

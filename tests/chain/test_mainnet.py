@@ -1,5 +1,6 @@
 """Bitcoin's own first blocks and headers, and what becomes of them when one byte is changed."""
 
+import os
 import random
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import pytest
 from chain.block import Block, BlockHeader
 from chain.chainstate import Chainstate
 from chain.coins import coins_hash
-from chain.errors import DecodeError, Invalid
+from chain.errors import DecodeError, Invalid, Reason
 from chain.params import MAIN
 from chain.store import MemoryStore
 
+# FARTHING_SWEEP=1 changes every byte of every header (ten seconds), not of every hundredth.
+SWEEP = bool(os.environ.get("FARTHING_SWEEP"))
 NOW = 1_300_000_000  # a moment after all of them
 
 
@@ -59,26 +62,60 @@ def test_headers_over_four_changes_of_interval_are_valid(headers: list[bytes]) -
     assert chainstate.active.height == 0
 
 
-def test_a_changed_byte_in_a_header_is_refused(headers: list[bytes]) -> None:
+def changed_at(raw: bytes, position: int, rng: random.Random) -> bytes:
+    """The same bytes but for one."""
+    return raw[:position] + bytes([raw[position] ^ rng.randrange(1, 256)]) + raw[position + 1 :]
+
+
+def test_each_header_with_one_byte_changed_is_refused(headers: list[bytes]) -> None:
+    """Whatever the byte, the hash is another, and the work behind it is gone."""
     chainstate = Chainstate(MAIN, MemoryStore())
     rng = random.Random(1)
-    for raw in headers[1:200]:
-        changed = bytearray(raw)
-        changed[rng.randrange(80)] ^= 1 << rng.randrange(8)
-        with pytest.raises(Invalid):
-            chainstate.accept_header(BlockHeader.parse(changed), NOW)
+    refused = 0
+    for height, raw in enumerate(headers):
+        everywhere = SWEEP or height % 100 == 1
+        for position in range(80) if everywhere else [rng.randrange(80)]:
+            changed = BlockHeader.parse(changed_at(raw, position, rng))
+            with pytest.raises(Invalid) as caught:
+                chainstate.accept_header(changed, NOW)
+            assert caught.value.reason is Reason.HIGH_HASH
+            refused += 1
+        assert len(chainstate.headers) == max(height, 1)  # nothing of it is kept
         chainstate.accept_header(BlockHeader.parse(raw), NOW)
-    assert len(chainstate.headers) == 200
+    assert chainstate.headers.best_header.hash == BlockHeader.parse(headers[-1]).hash
+    assert chainstate.headers.best_header.height == 8999
+    assert refused == (80 * 9000 if SWEEP else 8910 + 90 * 80)
 
 
-def test_a_changed_byte_in_a_body_is_refused_and_the_true_body_is_not(blocks: list[bytes]) -> None:
+def test_each_block_with_one_byte_changed_is_refused(blocks: list[bytes]) -> None:
+    """At every byte; and a lie about a body does not spoil the true one, which comes after it."""
     chainstate = Chainstate(MAIN, MemoryStore())
     rng = random.Random(2)
+    for height, raw in enumerate(blocks, 1):
+        for position in range(len(raw)):
+            with pytest.raises((DecodeError, Invalid)) as caught:
+                chainstate.accept_block(Block.parse(changed_at(raw, position, rng)), NOW)
+            if isinstance(caught.value, Invalid):
+                expected = Reason.HIGH_HASH if position < 80 else Reason.BAD_TXNMRKLROOT
+                assert caught.value.reason is expected
+            assert position >= 80 or isinstance(caught.value, Invalid)
+            assert chainstate.active.height == height - 1
+        accepted = chainstate.accept_block(Block.parse(raw), NOW)
+        assert [entry.height for entry, _ in accepted.changes.connected] == [height]
+    assert chainstate.active.height == 255
+
+
+def test_a_body_refused_first_does_not_spoil_the_blocks_behind_it(blocks: list[bytes]) -> None:
+    """All changed bodies come before the first true one, which finds their headers there."""
+    chainstate = Chainstate(MAIN, MemoryStore())
+    rng = random.Random(3)
     for raw in blocks:
-        changed = bytearray(raw)
-        changed[rng.randrange(80, len(raw))] ^= 1 << rng.randrange(8)
+        chainstate.accept_header(BlockHeader.parse(raw[:80]), NOW)
         with pytest.raises((DecodeError, Invalid)):
+            changed = changed_at(raw, rng.randrange(80, len(raw)), rng)
             chainstate.accept_block(Block.parse(changed), NOW)
+    assert chainstate.active.height == 0
+    for raw in blocks:
         chainstate.accept_block(Block.parse(raw), NOW)
     assert chainstate.active.height == 255
 

@@ -146,39 +146,6 @@ def test_handing_in(served: Served) -> None:
     assert refusal(served, "sendrawtransaction", "00") == (-22, what)
 
 
-def test_asking_before_handing_in(served: Served) -> None:
-    tx = pay(served)
-    names = {"txid": shown(tx.txid), "wtxid": shown(tx.wtxid)}
-    raw = tx.serialize().hex()
-    fees = {
-        "base": 0.00001,
-        "effective-feerate": 1_000_000 // tx.vsize / COIN,
-        "effective-includes": [names["wtxid"]],
-    }
-    good = {**names, "allowed": True, "vsize": tx.vsize, "fees": fees}
-    assert served.rpc("testmempoolaccept", [raw]) == [good]
-    assert served.rpc("getrawmempool") == []
-    free = pay(served, fee=0).serialize().hex()
-    dear = pay(served, fee=COIN).serialize().hex()
-    missing = served.chain.pay(served.chain.output(tx), HOME, fee=9).serialize().hex()
-    found = served.rpc("testmempoolaccept", [free, dear, missing, raw])
-    assert [each["allowed"] for each in found] == [False, False, False, True]
-    reasons = [each.get("reject-reason") for each in found]
-    assert reasons == ["min relay fee not met", "max-fee-exceeded", "missing-inputs", None]
-    assert found[0]["reject-details"] == "min relay fee not met, 0 < 11"
-    assert found[2]["reject-details"] == "bad-txns-inputs-missingorspent"
-    assert served.rpc("testmempoolaccept", [dear], 0)[0]["allowed"] is True
-    served.wait(tx)
-    (again,) = served.rpc("testmempoolaccept", [raw])
-    assert (again["allowed"], again["reject-reason"]) == (False, "txn-already-in-mempool")
-    (broken,) = served.rpc("testmempoolaccept", [pay(served, fee=-1).serialize().hex()])
-    assert broken["reject-reason"] == "bad-txns-in-belowout"
-    what = "Array must contain between 1 and 25 transactions."
-    for wrong in ([], [raw] * 26):
-        assert refusal(served, "testmempoolaccept", wrong) == (-8, what)
-    assert refusal(served, "testmempoolaccept", ["zz"])[0] == -22
-
-
 def test_the_mempool(served: Served) -> None:
     parent = pay(served)
     child = served.chain.pay(served.chain.output(parent), HOME, fee=3_000, sequence=0xFFFFFFFF)
@@ -190,6 +157,7 @@ def test_the_mempool(served: Served) -> None:
     assert entries[young] == {
         "vsize": child.vsize,
         "weight": child.weight,
+        "chunkweight": parent.weight + child.weight,
         "time": served.chain.now,
         "height": 5,
         "descendantcount": 1,
@@ -202,6 +170,7 @@ def test_the_mempool(served: Served) -> None:
             "modified": 0.00003,
             "ancestor": 0.00004,
             "descendant": 0.00003,
+            "chunk": 0.00004,
         },
         "depends": [old],
         "spentby": [],
@@ -224,6 +193,10 @@ def test_the_mempool(served: Served) -> None:
         "incrementalrelayfee": 0.000001,
         "unbroadcastcount": 0,
         "fullrbf": True,
+        "permitbaremultisig": True,
+        "maxdatacarriersize": 100_000,
+        "limitclustercount": 64,
+        "limitclustersize": 101_000,
     }
 
 
@@ -231,3 +204,40 @@ def test_one_that_may_not_be_replaced_says_so(served: Served) -> None:
     tx = served.chain.pay(served.chain.mature()[0], THERE, fee=1_000, sequence=0xFFFFFFFE)
     (txid,) = served.wait(tx)
     assert served.rpc("getmempoolentry", txid)["bip125-replaceable"] is False
+
+
+def test_who_hangs_together(served: Served) -> None:
+    parent = pay(served)
+    child = served.chain.pay(served.chain.output(parent), HOME, fee=3_000)
+    old, young = served.wait(parent, child)
+    assert served.rpc("getmempoolancestors", young) == [old]
+    assert served.rpc("getmempooldescendants", old) == [young]
+    entry = served.rpc("getmempoolentry", young)
+    assert served.rpc("getmempooldescendants", old, True) == {young: entry}
+    weight = parent.weight + child.weight
+    chunk = {"chunkfee": 0.00004, "chunkweight": weight, "txs": [old, young]}
+    cluster = {"clusterweight": weight, "txcount": 2, "chunks": [chunk]}
+    assert served.rpc("getmempoolcluster", old) == cluster
+    for name in ("getmempoolcluster", "getmempoolancestors", "getmempooldescendants"):
+        assert refusal(served, name, UNKNOWN) == (-5, "Transaction not in mempool")
+
+
+def test_the_operator_may_value_a_transaction_otherwise(served: Served) -> None:
+    tx = pay(served, fee=0)
+    raw, name = tx.serialize().hex(), shown(tx.txid)
+    assert refusal(served, "sendrawtransaction", raw)[1].startswith("min relay fee not met")
+    assert served.rpc("prioritisetransaction", name, 0, 5_000) is True
+    assert served.rpc("getprioritisedtransactions") == {
+        name: {"fee_delta": 5_000, "in_mempool": False}
+    }
+    served.rpc("sendrawtransaction", raw)
+    served.rpc("prioritisetransaction", name, None, -1_000)
+    assert served.rpc("getprioritisedtransactions") == {
+        name: {"fee_delta": 4_000, "in_mempool": True, "modified_fee": 4_000}
+    }
+    fees = served.rpc("getmempoolentry", name)["fees"]
+    assert (fees["base"], fees["modified"], fees["chunk"]) == (0, 0.00004, 0.00004)
+    served.rpc("prioritisetransaction", name, 0, -4_000)
+    assert served.rpc("getprioritisedtransactions") == {}
+    what = "Priority is no longer supported, dummy argument to prioritisetransaction must be 0."
+    assert refusal(served, "prioritisetransaction", name, 1, 1) == (-8, what)

@@ -14,6 +14,7 @@ from ctypes import POINTER, addressof, byref, c_char, c_int, c_int64, c_uint64, 
 import pytest
 
 from chain.transaction import Transaction, TxOut
+from tests.chain.script.helpers import Spend
 
 pbk = pytest.importorskip("pbk", reason="the oracle is the py-bitcoinkernel wheel (Linux)")
 if sys.platform != "linux" or sys.maxsize < 1 << 62:
@@ -172,6 +173,27 @@ class Core:
             result, byref(script), self.c_tx, input_index, hash_type, byref(amount), version, 0, 0
         )
         return result.raw
+
+
+def code_of(spend: Spend) -> str:
+    """The code of Core's VerifyScript for an input about to be spent."""
+    tx_in = spend.tx.inputs[spend.input_index]
+    engine = Core(spend.tx, spend.spent_outputs)
+    return engine.verify(spend.input_index, tx_in.script_sig, tx_in.witness, spend.flags)
+
+
+def is_valid(spend: Spend) -> bool:
+    """What the wheel's own interface says, which knows the consensus flags only."""
+    engine, spent = Core(spend.tx, spend.spent_outputs), spend.spent_outputs[spend.input_index]
+    return bool(
+        pbk.ScriptPubkey(spent.script_pubkey).verify(
+            spent.value,
+            engine.tx,
+            engine.precomputed,
+            spend.input_index,
+            pbk.ScriptVerificationFlags(spend.flags),
+        )
+    )
 
 
 def error_text(number: int) -> str:

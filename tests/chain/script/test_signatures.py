@@ -10,7 +10,7 @@ from chain.script.signatures import (
     check_signature_encoding,
     is_strict_der,
 )
-from tests.chain.script.spends import ORDER, der, numbers
+from tests.differential.spends import ORDER, der, numbers
 
 DERSIG, LOW_S, STRICTENC, WITNESS_PUBKEYTYPE = 1 << 2, 1 << 3, 1 << 1, 1 << 15
 GOOD = curve.sign_ecdsa(bytes(31) + b"\x01", bytes(32))

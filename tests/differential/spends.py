@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from coincurve import PublicKey
@@ -14,7 +15,9 @@ from chain.script.errors import ScriptError
 from chain.script.script import push, push_number
 from chain.script.templates import P2A, multisig, p2pkh, p2sh, p2tr, p2wpkh, p2wsh
 from chain.transaction import OutPoint, Transaction, TxIn, TxOut
+from tests.chain.script import core
 from tests.chain.script.helpers import CONSENSUS, Spend, script, with_input
+from tests.differential.pair import same
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 SECRETS = [hashlib.sha256(bytes([number])).digest() for number in range(6)]
@@ -54,10 +57,10 @@ def numbers(signature: bytes) -> tuple[int, int]:
 
 
 class Generator:
-    """Spends from a seed."""
+    """Spends as a source of randomness will have them."""
 
-    def __init__(self, seed: int) -> None:
-        self.rng = random.Random(seed)
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
         self.kinds: tuple[Callable[[], tuple[bytes, bytes, Sequence[bytes]]], ...] = (
             self.legacy, self.pay_to_script_hash, self.key_hash, self.script_hash,
             self.key_path, self.script_path, self.script_path, self.upgradable,
@@ -88,14 +91,23 @@ class Generator:
         outputs = [TxOut(rng.randrange(10**8), rng.randbytes(5)) for _ in range(rng.randint(1, 3))]
         locktime = rng.choice((0, 0, 100, 500_000_000, 0xFFFFFFFF))
         version = rng.choice((1, 2, 2, 0xFFFFFFFF))
-        self.tx = Transaction(version, tuple(inputs), tuple(outputs), locktime)
-        self.index = rng.randrange(count)
-        self.value = rng.randrange(10**9)
-        self.others = [TxOut(rng.randrange(10**9), rng.randbytes(9)) for _ in range(count)]
-        script_pubkey, script_sig, stack = rng.choice(self.kinds)()
+        tx = Transaction(version, tuple(inputs), tuple(outputs), locktime)
+        others = [TxOut(rng.randrange(10**9), rng.randbytes(9)) for _ in range(count)]
+        index = rng.randrange(count)
+        script_pubkey, tx = self.fill(tx, index, rng.randrange(10**9), others)
+        return Spend(tx, index, self.spent(script_pubkey), self.flags())
+
+    def fill(
+        self, tx: Transaction, index: int, value: int, others: Sequence[TxOut]
+    ) -> tuple[bytes, Transaction]:
+        """A script to spend with one input of `tx`, and `tx` with what that input needs.
+
+        `value` is that of the output spent; `others` are those of the other inputs.
+        """
+        self.tx, self.index, self.value, self.others = tx, index, value, others
+        script_pubkey, script_sig, stack = self.rng.choice(self.kinds)()
         script_sig, stack = self.spoil(script_sig, list(stack))
-        tx = with_input(self.tx, self.index, script_sig, stack)
-        return Spend(tx, self.index, self.spent(script_pubkey), self.flags())
+        return script_pubkey, with_input(tx, index, script_sig, stack)
 
     def spent(self, script_pubkey: bytes) -> list[TxOut]:
         """The outputs that the transaction spends."""
@@ -333,3 +345,16 @@ class Generator:
         cut = control[: self.rng.randrange(len(control))]
         long = control + bytes(32) * self.rng.choice((1, 129))
         return self.rng.choice((self.flip(control), cut, long, control + b"\0", b""))
+
+
+def run_spends(count: int, seed: int) -> Counter[str]:
+    """So many spends, from so many seeds on; how often each code came. Raises Difference."""
+    codes: Counter[str] = Counter()
+    for number in range(seed, seed + count):
+        spend = Generator(random.Random(number)).spend()
+        code = spend.ours()
+        same(f"spend, seed {number}: the code", code, core.code_of(spend))
+        if not spend.flags & ~CONSENSUS:
+            same(f"spend, seed {number}: the verdict", code == "OK", core.is_valid(spend))
+        codes[code] += 1
+    return codes

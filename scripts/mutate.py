@@ -1,0 +1,223 @@
+"""Mutation testing of `chain/`: each rule is taken away in turn, and some test must notice.
+
+    python -m scripts.mutate                     all of chain/
+    python -m scripts.mutate chain/work.py       some files
+    python -m scripts.mutate --changed [REF]     the files that differ from REF, as CI does
+
+A mutant that no test notices is a survivor: write the test that kills it, or remove the code that
+makes no difference. The few that cannot differ are listed, each with its proof, in
+mutate_equivalents.toml. No library served: mutmut leaves module-level limits alone and takes no
+operators of ours, cosmic-ray and poodle start a new test process for each of thousands of mutants.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from scripts.mutants import Mutant, mutants
+from scripts.mutate_run import Laboratory, Outcome
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = "chain"
+TESTS = ("tests/chain", "tests/cases")
+EQUIVALENTS = Path(__file__).with_name("mutate_equivalents.toml")
+T = TypeVar("T")
+PROGRESS_S = 20.0  # how often a line is printed where nobody watches
+
+
+@dataclass(frozen=True)
+class Equivalent:
+    """A mutant that no test can notice, and why. Found by its text, not by its line's number."""
+
+    file: str
+    function: str
+    source: str
+    change: str
+    after: str
+    why: str
+
+    def covers(self, mutant: Mutant) -> bool:
+        """True for the mutant that is meant."""
+        return (self.file, self.function, self.source, self.change, self.after) == (
+            mutant.file,
+            mutant.function,
+            mutant.source,
+            mutant.change,
+            mutant.after,
+        )
+
+
+@dataclass
+class Report:
+    """What became of every mutant."""
+
+    outcomes: dict[Mutant, Outcome]
+    equivalents: Sequence[Equivalent]
+    seconds: float
+
+    @property
+    def survivors(self) -> list[Mutant]:
+        """Those that no test noticed, and no proof excuses."""
+        return [
+            mutant
+            for mutant, outcome in self.outcomes.items()
+            if outcome in (Outcome.SURVIVED, Outcome.BROKEN) and not self._excused(mutant)
+        ]
+
+    @property
+    def stale(self) -> list[Equivalent]:
+        """Excuses without a survivor, of the files that were looked at."""
+        files = {mutant.file for mutant in self.outcomes}
+        survived = [m for m, outcome in self.outcomes.items() if outcome is Outcome.SURVIVED]
+        return [
+            equivalent
+            for equivalent in self.equivalents
+            if equivalent.file in files and not any(map(equivalent.covers, survived))
+        ]
+
+    def _excused(self, mutant: Mutant) -> bool:
+        return any(equivalent.covers(mutant) for equivalent in self.equivalents)
+
+    def summary(self) -> str:
+        """One line of figures."""
+        counts = Counter(self.outcomes.values())
+        excused = counts[Outcome.SURVIVED] + counts[Outcome.BROKEN] - len(self.survivors)
+        return (
+            f"{len(self.outcomes)} mutants in {self.seconds:.0f} s: "
+            f"{counts[Outcome.KILLED]} killed, {counts[Outcome.TIMED_OUT]} timed out, "
+            f"{excused} equivalent, {len(self.survivors)} survived"
+        )
+
+
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
+    """The command. Returns the exit code: 1 if a mutant survived or an excuse is stale."""
+    options = _parser().parse_args(arguments)
+    files = _changed(root, options.changed) if options.changed is not None else options.files
+    if files is None:
+        print("mutate: no earlier commit is known here, so nothing is compared", file=sys.stderr)
+        return 0
+    files = sorted(files or _python_files(root, PACKAGE)) if options.changed is None else files
+    found = [m for file in files for m in mutants(file, (root / file).read_text(encoding="utf-8"))]
+    if options.list:
+        for mutant in found:
+            print(f"{_where(mutant)}: {mutant.change}: {mutant.before} -> {mutant.after}")
+        return 0
+    if not found:
+        print(f"mutate: no file of {PACKAGE}/ to change", file=sys.stderr)
+        return 0
+    report = _run(root, found, options.jobs)
+    _print_json(report) if options.json else _print(report)
+    return 1 if report.survivors or report.stale else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m scripts.mutate", description="")
+    parser.description = (__doc__ or "").split("\n", maxsplit=1)[0]
+    parser.add_argument("files", nargs="*", metavar="FILE", help="files of chain/; all if none")
+    parser.add_argument(
+        "--changed",
+        nargs="?",
+        const="",
+        metavar="REF",
+        help="only files that differ from REF (without one: origin/main, or the commit before)",
+    )
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), metavar="N")
+    parser.add_argument("--list", action="store_true", help="print the mutants and run nothing")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    return parser
+
+
+def _python_files(root: Path, folder: str, pattern: str = "*.py") -> list[str]:
+    return sorted(path.relative_to(root).as_posix() for path in (root / folder).rglob(pattern))
+
+
+def _changed(root: Path, ref: str) -> list[str] | None:
+    """Files of the package that differ from `ref`, committed or not. None: no such commit."""
+    head = _git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    for candidate in [ref] if ref else ["origin/main", "HEAD~1"]:
+        base = _git(root, "rev-parse", "--verify", "--quiet", f"{candidate}^{{commit}}")
+        if base and (ref or base != head):
+            names = _git(root, "diff", "--name-only", "--diff-filter=d", *base, "--", PACKAGE)
+            new = _git(root, "ls-files", "--others", "--exclude-standard", "--", PACKAGE)
+            return sorted(name for name in {*names, *new} if name.endswith(".py"))
+    return None
+
+
+def _git(root: Path, *arguments: str) -> list[str]:
+    """The lines that git prints; none if it fails or is not there."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True)
+    except FileNotFoundError:
+        return []
+    return done.stdout.split("\n")[:-1] if done.returncode == 0 else []
+
+
+def _run(root: Path, found: Sequence[Mutant], jobs: int) -> Report:
+    begin = time.monotonic()
+    laboratory = Laboratory(root, jobs)
+    try:
+        paths = [path for folder in TESTS for path in _python_files(root, folder, "test_*.py")]
+        for file in _progress("files of tests measured", laboratory.measure(PACKAGE, paths), paths):
+            for name in file.failed:
+                print(f"mutate: fails without a mutant, so left out: {name}", file=sys.stderr)
+        judged = dict(_progress("mutants judged", laboratory.judge(found), found))
+    finally:
+        laboratory.close()
+    outcomes = {mutant: judged[mutant] for mutant in found}
+    return Report(outcomes, _equivalents(), time.monotonic() - begin)
+
+
+def _progress(what: str, items: Iterable[T], expected: Sequence[object]) -> Iterator[T]:
+    """Pass `items` on; say on stderr how many of those expected there were, and the time left."""
+    begin = printed = time.monotonic()
+    is_watched = sys.stderr.isatty()
+    for done, item in enumerate(items, 1):
+        yield item
+        now, total = time.monotonic(), len(expected)
+        if is_watched or now - printed >= PROGRESS_S or done == total:
+            rate = done / max(now - begin, 0.001)
+            text = f"{done}/{total} {what}, {rate:.1f} a second, {(total - done) / rate:.0f} s left"
+            end = "\n" if done == total or not is_watched else ""
+            print(f"\r{text:<79}" if is_watched else text, end=end, file=sys.stderr, flush=True)
+            printed = now
+
+
+def _equivalents() -> list[Equivalent]:
+    entries = tomllib.loads(EQUIVALENTS.read_text(encoding="utf-8")).get("equivalent", [])
+    return [Equivalent(**entry) for entry in entries]
+
+
+def _where(mutant: Mutant) -> str:
+    return f"{mutant.file}:{mutant.line}"
+
+
+def _print(report: Report) -> None:
+    for mutant in report.survivors:
+        print(f"{_where(mutant)}: {mutant.change}, and no test noticed (in {mutant.function})")
+        print("    " + mutant.difference.replace("\n", "\n    "))
+    for stale in report.stale:
+        print(f"{EQUIVALENTS.name}: no survivor is like this: {stale.file}: {stale.source}")
+    print(report.summary())
+
+
+def _print_json(report: Report) -> None:
+    survivors = [
+        {**vars(mutant), "outcome": report.outcomes[mutant].value} for mutant in report.survivors
+    ]
+    figures = {"mutants": len(report.outcomes), "seconds": round(report.seconds, 1)}
+    counts = {o.value: n for o, n in Counter(report.outcomes.values()).items()}
+    stale = [vars(equivalent) for equivalent in report.stale]
+    print(json.dumps({**figures, **counts, "survivors": survivors, "stale": stale}, indent=2))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,10 @@
+"""The differential test: Farthing and Bitcoin Core's own engine, given the same, say the same.
+
+Every case is built from a seed, which is printed where the two differ; the suite runs a tenth.
+
+    spends        random spends of every kind of script, most wrong in one small place
+    pair          our chain and the engine's, side by side: what is compared
+    drafts        a block about to be made, with everything in it that a rule looks at
+    edges         what a block may have wrong, each at the limit of a rule and one beyond
+    blocks        cases of blocks
+"""

@@ -1,0 +1,113 @@
+"""Our chain and the engine's, side by side: both are told the same, and must say the same.
+
+Compared at every step: the word that answers, the reason and result class of every block found
+invalid on the way, the tip, and what each block that was connected spent.
+"""
+
+from collections.abc import Iterable
+
+from chain.block import Block, BlockHeader
+from chain.chainstate import ChainChanges
+from chain.errors import DecodeError, Invalid
+from tests.builders import ChainBuilder
+from tests.core_engine import CoreEngine, EngineCoin, Verdict
+
+
+class Difference(AssertionError):  # noqa: N818, a finding more than a mishap
+    """We say one thing and the engine another."""
+
+
+def same(what: str, ours: object, theirs: object) -> None:
+    """Raises Difference."""
+    if ours != theirs:
+        raise Difference(f"{what}: {ours!r} here, {theirs!r} in the engine")
+
+
+def show(block_hash: bytes) -> str:
+    """A hash as the engine writes it."""
+    return block_hash[::-1].hex()
+
+
+def verdict(invalid: Invalid) -> Verdict:
+    """A refusal of ours in the engine's words."""
+    return Verdict(invalid.reject_reason, invalid.reason.result.name)
+
+
+class Pair:
+    """The two chains. Times are by `chain.now`, which is the engine's clock too."""
+
+    def __init__(self, engine: CoreEngine, trunk: Iterable[Block] = ()) -> None:
+        self.engine, self.chain = engine, ChainBuilder()
+        engine.set_clock(self.chain.now)
+        for block in trunk:
+            for tx in block.transactions:
+                self.chain.learn(tx)
+            same("a block of the trunk", self.deliver(block.serialize()), None)
+
+    def deliver(self, raw: bytes) -> str | None:
+        """Hand in a block: the word for what became of it, as `submitblock` says it."""
+        try:
+            block = Block.parse(raw)
+        except DecodeError as error:
+            same(f"can be read ({error})", False, self.engine.can_parse_block(raw))
+            return "undecodable"
+        answer = self._accept(block)
+        same("the answer", answer, self._theirs)
+        return answer
+
+    def _accept(self, block: Block) -> str | None:
+        shown = show(block.hash)
+        self._theirs = self.engine.submit(block.serialize())
+        try:
+            accepted = self.chain.accept(block)
+        except Invalid as invalid:
+            same("verdicts", {shown: verdict(invalid)}, self.engine.verdicts)
+            self._check_tip()
+            return invalid.reject_reason
+        self._check_changes(accepted.changes)
+        if not accepted.is_new:
+            return "duplicate"
+        refusal = accepted.changes.failures.get(block.hash)
+        if refusal is not None:
+            return refusal.reject_reason
+        return None if accepted.entry.is_connected_once else "inconclusive"
+
+    def deliver_header(self, header: BlockHeader) -> str:
+        """Hand in a header alone: the result class, UNSET if it is welcome."""
+        try:
+            self.chain.chainstate.accept_header(header, self.chain.now)
+            result = "UNSET"
+        except Invalid as invalid:
+            result = invalid.reason.result.name
+        same("a header's result", result, self.engine.submit_header(header.serialize()))
+        self._check_tip()
+        return result
+
+    def invalidate(self, block_hash: bytes) -> None:
+        """`invalidateblock`."""
+        self.engine.invalidate(show(block_hash))
+        self._check_changes(self.chain.chainstate.invalidate(block_hash))
+
+    def reconsider(self, block_hash: bytes) -> None:
+        """`reconsiderblock`."""
+        self.engine.reconsider(show(block_hash))
+        self._check_changes(self.chain.chainstate.reconsider(block_hash))
+
+    def _check_tip(self) -> None:
+        same("the tip", show(self.chain.tip.hash), self.engine.tip)
+
+    def _check_changes(self, changes: ChainChanges) -> None:
+        self._check_tip()
+        ours = {show(each): verdict(invalid) for each, invalid in changes.failures.items()}
+        theirs = {key: value for key, value in self.engine.verdicts.items() if value.reason}
+        same("failures", ours, theirs)
+        for entry, _ in changes.connected:
+            shown = show(entry.hash)
+            # The engine may have connected more on the way: it moves block by block.
+            same("valid", Verdict(None, "UNSET"), self.engine.verdicts.get(shown))
+            undo = self.chain.chainstate.read_undo(entry.hash) or ()
+            spent = [
+                [EngineCoin(*coin.output, coin.height, coin.is_coinbase) for coin in coins]
+                for coins in undo
+            ]
+            same("spent outputs", spent, self.engine.spent_by(shown))
