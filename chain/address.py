@@ -62,7 +62,7 @@ def base58check_decode(text: str) -> bytes:
         number = number * 58 + digit
     zeros = len(text) - len(text.lstrip(_BASE58[0]))
     data = bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
-    if len(data) < 4 or sha256d(data[:-4])[:4] != data[-4:]:
+    if sha256d(data[:-4])[:4] != data[-4:]:  # fewer than four bytes equal no checksum
         raise AddressError("the base58 checksum is wrong: a character was mistyped or is missing")
     return data[:-4]
 
@@ -108,8 +108,8 @@ def bech32_decode(text: str) -> tuple[str, list[int], bool]:
         raise AddressError("a character that bech32 does not have")
     if text not in (text.lower(), text.upper()):
         raise AddressError("upper and lower case are mixed")
-    hrp, separator, data = text.lower().rpartition("1")
-    if not separator or not hrp or len(data) < _CHECKSUM_SIZE or len(text) > MAX_BECH32_LENGTH:
+    hrp, _, data = text.lower().rpartition("1")  # without a 1, nothing comes before it
+    if not hrp or len(data) < _CHECKSUM_SIZE or len(text) > MAX_BECH32_LENGTH:
         raise AddressError("not bech32: expected a prefix, a 1 and 6 to 88 characters")
     if not all(33 <= ord(c) <= 126 for c in hrp) or not set(data) <= set(_BECH32):
         raise AddressError("a character that bech32 does not have")

@@ -2,7 +2,8 @@
 
 A linearization is an order of a cluster in which parents come before children. Cut into chunks of
 falling feerate, it tells what a block takes first (whole chunks) and what eviction takes first (the
-last chunk). The best linearization earns the most in every block, however large. It is found thus:
+last chunk). The best one has earned, at the end of each chunk, as much as any set of that size can.
+It is found thus:
 
     Let every transaction that pays more than the average of the set give its surplus to ancestors
     that pay less (a child pays for its parents). If all can be placed, no part of the set is

@@ -32,7 +32,6 @@ OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.RShift: ast.LShift,
     ast.BitAnd: ast.BitOr,
     ast.BitOr: ast.BitAnd,
-    ast.BitXor: ast.BitOr,
 }
 FUNCTIONS = {"min": "max", "max": "min", "any": "all", "all": "any"}
 # Fields of syntax nodes that are not looked into.

@@ -62,16 +62,17 @@ class Report:
 
     outcomes: dict[Mutant, Outcome]
     equivalents: Sequence[Equivalent]
-    seconds: float
+    seconds: float = 0.0
+
+    def is_survivor(self, mutant: Mutant) -> bool:
+        """True if no test noticed it, and no proof excuses that."""
+        is_excused = any(equivalent.covers(mutant) for equivalent in self.equivalents)
+        return self.outcomes[mutant] in (Outcome.SURVIVED, Outcome.BROKEN) and not is_excused
 
     @property
     def survivors(self) -> list[Mutant]:
         """Those that no test noticed, and no proof excuses."""
-        return [
-            mutant
-            for mutant, outcome in self.outcomes.items()
-            if outcome in (Outcome.SURVIVED, Outcome.BROKEN) and not self._excused(mutant)
-        ]
+        return [mutant for mutant in self.outcomes if self.is_survivor(mutant)]
 
     @property
     def stale(self) -> list[Equivalent]:
@@ -83,9 +84,6 @@ class Report:
             for equivalent in self.equivalents
             if equivalent.file in files and not any(map(equivalent.covers, survived))
         ]
-
-    def _excused(self, mutant: Mutant) -> bool:
-        return any(equivalent.covers(mutant) for equivalent in self.equivalents)
 
     def summary(self) -> str:
         """One line of figures."""
@@ -109,12 +107,12 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     found = [m for file in files for m in mutants(file, (root / file).read_text(encoding="utf-8"))]
     if options.list:
         for mutant in found:
-            print(f"{_where(mutant)}: {mutant.change}: {mutant.before} -> {mutant.after}")
+            print(f"{_where(mutant)}: {mutant.before} -> {mutant.after}")
         return 0
     if not found:
         print(f"mutate: no file of {PACKAGE}/ to change", file=sys.stderr)
         return 0
-    report = _run(root, found, options.jobs)
+    report = _run(root, found, options.jobs, show=not options.json)
     _print_json(report) if options.json else _print(report)
     return 1 if report.survivors or report.stale else 0
 
@@ -161,19 +159,24 @@ def _git(root: Path, *arguments: str) -> list[str]:
     return done.stdout.split("\n")[:-1] if done.returncode == 0 else []
 
 
-def _run(root: Path, found: Sequence[Mutant], jobs: int) -> Report:
+def _run(root: Path, found: Sequence[Mutant], jobs: int, show: bool) -> Report:
+    """Judge the mutants found; `show` survivors as they turn up."""
     begin = time.monotonic()
+    report = Report({}, _equivalents())
     laboratory = Laboratory(root, jobs)
     try:
         paths = [path for folder in TESTS for path in _python_files(root, folder, "test_*.py")]
         for file in _progress("files of tests measured", laboratory.measure(PACKAGE, paths), paths):
             for name in file.failed:
                 print(f"mutate: fails without a mutant, so left out: {name}", file=sys.stderr)
-        judged = dict(_progress("mutants judged", laboratory.judge(found), found))
+        for mutant, outcome in _progress("mutants judged", laboratory.judge(found), found):
+            report.outcomes[mutant] = outcome
+            if show and report.is_survivor(mutant):
+                print(_shown(mutant, outcome), flush=True)
     finally:
         laboratory.close()
-    outcomes = {mutant: judged[mutant] for mutant in found}
-    return Report(outcomes, _equivalents(), time.monotonic() - begin)
+    report.seconds = time.monotonic() - begin
+    return report
 
 
 def _progress(what: str, items: Iterable[T], expected: Sequence[object]) -> Iterator[T]:
@@ -197,13 +200,15 @@ def _equivalents() -> list[Equivalent]:
 
 
 def _where(mutant: Mutant) -> str:
-    return f"{mutant.file}:{mutant.line}"
+    return f"{mutant.file}:{mutant.line}: {mutant.function or 'module'}: {mutant.change}"
+
+
+def _shown(mutant: Mutant, outcome: Outcome) -> str:
+    text = f"{_where(mutant)}: {outcome.value}\n{mutant.difference}"
+    return text.replace("\n", "\n    ")
 
 
 def _print(report: Report) -> None:
-    for mutant in report.survivors:
-        print(f"{_where(mutant)}: {mutant.change}, and no test noticed (in {mutant.function})")
-        print("    " + mutant.difference.replace("\n", "\n    "))
     for stale in report.stale:
         print(f"{EQUIVALENTS.name}: no survivor is like this: {stale.file}: {stale.source}")
     print(report.summary())

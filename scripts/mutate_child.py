@@ -6,6 +6,7 @@ tests are chosen (mutate_run). Read beside it: pytest, "Writing plugins"; covera
 contexts".
 """
 
+import gc
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -25,11 +26,10 @@ import pytest
 
 from scripts.mutants import Mutant
 
-PLUGINS = "_hypothesis_pytestplugin", "pytest_timeout", "xdist.plugin"
-# No caches, no explanations, and the first failure is enough.
-PYTEST = ["-qq", "-s", "--tb=no", "--assert=plain", "--hypothesis-seed=0", "-o", "timeout=0"]
-PYTEST += ["-p", "no:cacheprovider", *(f"-p{name}" for name in PLUGINS)]
-MEMORY_BYTES = 6 << 30
+# No plugins, caches or explanations: a child should start in a blink and say nothing.
+PYTEST = ["-qq", "-s", "-W", "error", "--tb=no", "--assert=plain"]
+PYTEST += [f"-pno:{name}" for name in ("cacheprovider", "unraisableexception", "threadexception")]
+MEMORY_BYTES = 3 << 30
 COLLECTION_TIMEOUT_S = 60.0
 # A test may take this much, and this many times what it takes without a mutant.
 TEST_TIMEOUT_S, TEST_TIMEOUT_FACTOR = 5.0, 20.0
@@ -57,6 +57,7 @@ def isolate(root: Path, folder: Path) -> None:
     os.environ["TMPDIR"] = str(folder)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     sys.pycache_prefix = str(folder / "pycache")
+    gc.disable()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     os.chdir(root)
     sys.path.insert(0, str(root))
@@ -69,7 +70,7 @@ def measure(root: Path, package: str, path: str) -> TestFile:
         data_file=None, source=[str(root / package)], config_file=False, branch=False
     )
     cover.start()
-    pytest.main([*PYTEST, path], plugins=[_Settings(), _Measure(found, cover)])
+    pytest.main([*_where(root), path], plugins=[_Settings(), _Measure(found, cover)])
     cover.stop()
     data = cover.get_data()
     for name in data.measured_files():
@@ -82,12 +83,19 @@ def judge(root: Path, mutant: Mutant, plan: Sequence[tuple[TestFile, list[str]]]
     """Run the tests of `plan` on `mutant` until one fails."""
     sys.meta_path.insert(0, _Swap(root, mutant))
     for file, names in plan:
-        code = pytest.main([*PYTEST, "-x", file.path], plugins=[_Settings(), _Choose(file, names)])
+        code = pytest.main(
+            [*_where(root), "-x", file.path], plugins=[_Settings(), _Choose(file, names)]
+        )
         if code in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):
             return KILLED
         if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             return BROKEN
     return SURVIVED
+
+
+def _where(root: Path) -> list[str]:
+    """pytest's options, for tests below `root` and no file of settings."""
+    return [*PYTEST, "-c", os.devnull, "--rootdir", str(root)]
 
 
 class _Swap(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):

@@ -6,6 +6,7 @@ parent loads the third-party libraries once, and nothing of the project, so a ch
 blink. Does not know what happens in a child (mutate_child) nor what a mutant is (mutants).
 """
 
+import gc
 import importlib
 import json
 import os
@@ -48,9 +49,10 @@ class Laboratory:
         self.files: list[TestFile] = []
         self._folder = tempfile.TemporaryDirectory(prefix="mutate-")
         self._place = Path(self._folder.name)
-        for name in (*PRELOADED, *child.PLUGINS):
+        for name in PRELOADED:
             with suppress(ImportError):  # a project need not have them all
                 importlib.import_module(name)
+        gc.freeze()
 
     def close(self) -> None:
         """Remove what the children wrote."""

@@ -460,30 +460,31 @@ def spend_scripts(
 
 
 class OneSigopTooMany(BadBlock):
-    """Costs 80,004, counting signature operations of every kind."""
+    """Costs 80,001, counting signature operations of every kind."""
 
     reason = Reason.BAD_BLK_SIGOPS
 
     def build(self, chain: ChainBuilder) -> Block:
-        return block_of_all_sigops(chain, 80_004)
+        return block_of_all_sigops(chain, 80_001)
 
 
 def block_of_all_sigops(chain: ChainBuilder, cost: int) -> Block:
-    """A block of this sigop cost (a multiple of 4), made up of every kind there is, else valid."""
+    """A block of this sigop cost, made up of every kind there is, else valid."""
     # Zero IF ... ENDIF one: never run, with multisigs of 1, 16 and an unknown number of keys.
     script = b"\x00\x63" + b"\x51\xae" + b"\x60\xae" + b"\xae" + b"\xac" + b"\x68\x51"
     sigops = 1 + 16 + 20 + 1
     program = p2wsh(script)
     behind = [TxOut(1, p2sh(script)), TxOut(1, program), TxOut(1, p2sh(program))]
-    made = chain.spend(chain.mature()[0], [*behind, *[TxOut(1, p2wpkh(key(1)))] * 3])
+    single = 3 + cost % 4  # P2WPKH: one each, and one for the input of `made`
+    made = chain.spend(chain.mature()[0], [*behind, *[TxOut(1, p2wpkh(key(1)))] * single])
     inputs = [
         tx_in(OutPoint(made.txid, 0), push(script)),  # sigops * 4
         tx_in(OutPoint(made.txid, 1), b"", 0, script),  # sigops
         tx_in(OutPoint(made.txid, 2), push(program), 0, script),  # sigops
     ]
     txs = [made, make_tx(inputs, [TxOut(0, ANYONE)])]
-    txs.append(chain.pay([spendable(made, index, key(1)) for index in range(3, 6)]))
-    plain = (cost - sigops * 6 - 4) // 4  # the last 4: P2WPKH, with the input of `made`
+    txs.append(chain.pay([spendable(made, index, key(1)) for index in range(3, 3 + single)]))
+    plain = (cost - sigops * 6 - single - 1) // 4
     coinbase = chain.coinbase(chain.tip, txs, script=b"\xac" * plain, value=0)
     return with_coinbase(chain, coinbase, *txs)
 

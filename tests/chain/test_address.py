@@ -135,6 +135,25 @@ def test_base58check_agrees_with_embit(data: bytes) -> None:
     assert base58check_decode(text) == data
 
 
+def test_base58_of_any_first_byte_and_of_the_greatest_length() -> None:
+    for first in range(256):
+        data = bytes([first]) + HASH
+        assert base58check_decode(base58check_encode(data)) == data
+    zeros = bytes(114)  # a 1 for each, and six characters of checksum
+    assert len(base58check_encode(zeros)) == 120
+    assert base58check_decode(base58check_encode(zeros)) == zeros
+
+
+@pytest.mark.parametrize(("first", "is_good"), [(32, False), (33, True), (126, True), (127, False)])
+def test_the_prefix_is_of_visible_characters(first: int, is_good: bool) -> None:
+    text = bech32_encode(chr(first) + "b", [3, 1], is_bech32m=True)
+    if is_good:
+        assert bech32_decode(text) == (chr(first) + "b", [3, 1], True)
+    else:
+        with pytest.raises(AddressError, match="a character that bech32 does not have"):
+            bech32_decode(text)
+
+
 @given(st.text("abcdef", min_size=1, max_size=5), programs)
 def test_bech32_agrees_with_embit(hrp: str, program: tuple[int, bytes]) -> None:
     address = witness_address(hrp, *program)
@@ -153,6 +172,8 @@ def test_bech32_agrees_with_embit(hrp: str, program: tuple[int, bytes]) -> None:
         "76a915" + "00" * 20 + "88ac",
         "a914" + "00" * 20 + "88",
         "a915" + "00" * 20 + "87",
+        "76a914" + "00" * 21 + "88ac",
+        "a914" + "00" * 21 + "87",
         "0013" + "00" * 19,
         "0021" + "00" * 33,
         "0015" + "00" * 20,
@@ -160,6 +181,7 @@ def test_bech32_agrees_with_embit(hrp: str, program: tuple[int, bytes]) -> None:
         "5129" + "00" * 41,
         "6102" + "0000",
         "5002" + "0000",
+        "5014" + "00" * 20,
         "4f02" + "0000",
         "0202" + "0000",
         "21" + "02" * 33 + "ac",
@@ -197,6 +219,7 @@ REFUSED = [
     (bech32_encode("bcrt", [1, *[0] * 32], is_bech32m=False), "the wrong kind of bech32"),
     (bech32_encode("bcrt", [1, 0, 0, 0, 1], is_bech32m=True), "the padding at the end is wrong"),
     (bech32_encode("bcrt", [1, *[0] * 6], is_bech32m=True), "the padding at the end is wrong"),
+    (bech32_encode("bcrt", [1, *[0] * 9], is_bech32m=True), "the padding at the end is wrong"),
     (bech32_encode("bcrt", [1, 0, 0], is_bech32m=True), "has not 1 bytes"),
     (bech32_encode("bcrt", [1, *[0] * 66], is_bech32m=True), "has not 41 bytes"),
     (bech32_encode("bcrt", [0, *[0] * 34], is_bech32m=False), "version 0 has not 21 bytes"),

@@ -110,6 +110,10 @@ def test_a_count_of_transactions_that_cannot_be_there_is_refused() -> None:
         Block.parse(head + bytes.fromhex("fe00000002") + bytes(100))
     with pytest.raises(DecodeError, match="1 bytes left over"):
         Block.parse(head + bytes(2))
+    with pytest.raises(DecodeError, match="1 items cannot be in the 9 bytes left"):
+        Block.parse(head + b"\x01" + bytes(9))
+    smallest = head + b"\x01" + bytes(10)  # version, no inputs, no outputs, locktime
+    assert Block.parse(smallest).serialize() == smallest
 
 
 @given(st.lists(transactions, min_size=1, max_size=3))

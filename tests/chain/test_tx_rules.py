@@ -222,3 +222,36 @@ def test_legacy_sigops_are_those_of_all_scripts(sigs: list[bytes], keys: list[by
     assert sigop_cost(make_coinbase(1, tx.outputs), (), P2SH) == 4 * legacy_sigops(
         make_tx([], tx.outputs)
     )
+
+
+def test_legacy_sigops_count_every_multisig_as_twenty() -> None:
+    two_keys = b"\x52\xae"
+    assert legacy_sigops(make_tx([tx_in(HERE, two_keys)], [])) == 20
+    assert legacy_sigops(make_tx([], [TxOut(0, two_keys)])) == 20
+
+
+def test_the_script_of_p2sh_is_the_last_push() -> None:
+    spent = [Coin(TxOut(1, p2sh(b"\xac")), 1, False)]
+    tx = make_tx([tx_in(HERE, push(b"\xac\xac") + push(b"\xac"))], [])
+    assert sigop_cost(tx, spent, P2SH) == 4
+
+
+@pytest.mark.parametrize(
+    ("script_pubkey", "witness", "expected"),
+    [
+        (b"\x00\x14" + bytes(20), [b"\xac\xac"], 1),
+        (b"\x51\x14" + bytes(20), [b"\xac\xac"], 0),
+        (b"\x00\x20" + bytes(32), [b"\xac\xac", b"\xac"], 1),
+        (b"\x51\x20" + bytes(32), [b"\xac\xac", b"\xac"], 0),
+        (b"\x00\x13" + bytes(19), [b"\xac\xac"], 0),
+        (b"\x00\x15" + bytes(21), [b"\xac\xac"], 0),
+        (b"\x00\x1f" + bytes(31), [b"\xac\xac"], 0),
+        (b"\x00\x21" + bytes(33), [b"\xac\xac"], 0),
+    ],
+)
+def test_witnesses_count_for_programs_of_version_0_and_their_two_sizes(
+    script_pubkey: bytes, witness: list[bytes], expected: int
+) -> None:
+    spent = [Coin(TxOut(1, script_pubkey), 1, False)]
+    tx = make_tx([tx_in(HERE, b"", 0, *witness)], [])
+    assert sigop_cost(tx, spent, P2SH | WITNESS) == expected
