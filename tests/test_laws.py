@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "scripts": {"scripts", "wallet", "node", "chain"},
 }
 # Lines of code: blank lines, comments and docstrings do not count.
-LINE_BUDGET = {"chain": 4000, "node": 7000, "wallet": 4000}
+LINE_BUDGET = {"chain": 4000, "node": 8000, "wallet": 4000}
 IMPURE = set(
     "asyncio datetime fcntl http io logging multiprocessing os pathlib queue secrets select shutil "
     "signal socket sqlite3 subprocess tempfile threading time urllib uuid".split()

@@ -3,8 +3,10 @@
 import pytest
 
 from chain.transaction import COIN, Transaction, TxOut
-from node.rpc_values import RpcError
-from tests.node.serving import HOME, THERE, Served, shown
+from tests.builders import key, p2wpkh
+from tests.node.serving import RpcFailed, Served, shown
+
+HOME, THERE = p2wpkh(key(0)), p2wpkh(key(1))
 
 
 @pytest.fixture
@@ -12,10 +14,11 @@ def served() -> Served:
     return Served(blocks=5)
 
 
-def refusal(served: Served, method: str, *places: object) -> tuple[int, str]:
-    with pytest.raises(RpcError) as caught:
-        served.rpc(method, *places)
-    return caught.value.code, str(caught.value)
+def refusal(served: Served, method: str, *params: object) -> tuple[int, str]:
+    with pytest.raises(RpcFailed) as caught:
+        served.rpc(method, *params)
+    code, text = caught.value.args
+    return code, text
 
 
 def pay(served: Served, fee: int = 1_000) -> Transaction:

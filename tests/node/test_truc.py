@@ -50,10 +50,10 @@ def test_confirmed_parents_do_not_count(scene: Scene) -> None:
 
 def test_sizes(scene: Scene) -> None:
     # An output to a key hash takes 31 bytes.
-    large = scene.pay(scene.coins[0], fee=9_000, parts=320, version=3)
+    large = scene.pay(scene.coins[0], fee=9_000, parts=319, version=3)
     assert 9_900 < large.vsize <= 10_000
-    assert len(scene.accept(large).tx.outputs) == 320
-    larger = scene.pay(scene.coins[1], fee=9_000, parts=325, version=3)
+    assert len(scene.accept(large).tx.outputs) == 319
+    larger = scene.pay(scene.coins[1], fee=9_000, parts=320, version=3)
     assert broken(scene, larger) == (
         f"version=3 {named(larger)} is too big: {larger.vsize} > 10000 virtual bytes"
     )
