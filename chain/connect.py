@@ -32,7 +32,7 @@ def connect_block(
     params: Params,
     verifier: Verifier,
     *,
-    scripts_in_order: bool = True,
+    scripts_in_order: bool,
 ) -> BlockUndo:
     """Apply `block`, which has passed block_rules, to the coins of its parent in `overlay`.
 
@@ -118,9 +118,9 @@ def _check_nothing_overwritten(
 def _are_coinbases_unique(entry: HeaderEntry, params: Params) -> bool:
     """True where heights in coinbases (BIP 34) make the search for repeated ids needless."""
     start = params.coinbase_height_from
-    if params.coinbase_height_hash is None or not start < entry.height < HEIGHTS_REPEAT_FROM:
+    if not start < entry.height < HEIGHTS_REPEAT_FROM:
         return False
-    return entry.ancestor(start).hash == params.coinbase_height_hash
+    return entry.ancestor(start).hash == params.coinbase_height_hash  # None is no block's
 
 
 def _check_relative_locks(

@@ -51,6 +51,7 @@ class Mutant:
     source: str  # the line as it is written, without its indent
     before: str
     after: str
+    column: int  # of the change in `source`, in bytes
     start: int
     end: int
 
@@ -67,9 +68,12 @@ class Mutant:
     @property
     def difference(self) -> str:
         """What was, and what takes its place, as a reader of diffs expects."""
-        if self.before in self.source:
-            return f"- {self.source}\n+ {self.source.replace(self.before, self.after, 1)}"
-        return f"- {self.before}\n+ {self.after}"
+        if "\n" in self.before:
+            return f"- {self.before}\n+ {self.after}"
+        line = self.source.encode()
+        end = self.column + len(self.before.encode())
+        new = line[: self.column] + self.after.encode() + line[end:]
+        return f"- {self.source}\n+ {new.decode()}"
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,8 @@ def mutants(file: str, text: str) -> list[Mutant]:
         node = change.node
         start = starts[node.lineno - 1] + node.col_offset
         end = starts[(node.end_lineno or 0) - 1] + (node.end_col_offset or 0)
+        line = lines[node.lineno - 1]
+        indent = len(line) - len(line.lstrip())
         found.append(
             Mutant(
                 file,
@@ -97,9 +103,10 @@ def mutants(file: str, text: str) -> list[Mutant]:
                 node.end_lineno or node.lineno,
                 function,
                 change.name,
-                lines[node.lineno - 1].decode().strip(),
+                line.decode().strip(),
                 text.encode()[start:end].decode(),
                 change.after,
+                node.col_offset - indent,
                 start,
                 end,
             )

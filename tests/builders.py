@@ -299,6 +299,10 @@ class ChainBuilder:
         """An output of a transaction that this builder made or mined."""
         return self._known[OutPoint(tx.txid, index)]
 
+    def known(self, outpoint: OutPoint) -> Spendable | None:
+        """The output there, if it is known."""
+        return self._known.get(outpoint)
+
     def learn(self, tx: Transaction) -> None:
         """Make the outputs of `tx` known."""
         for index, output in enumerate(tx.outputs):

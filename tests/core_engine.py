@@ -145,6 +145,11 @@ class CoreEngine:
         """Height of the tip."""
         return int(self._manager.get_active_chain().height)
 
+    @property
+    def best_header_height(self) -> int:
+        """Height of the header with the most work that is not known to be invalid."""
+        return int(self._manager.best_entry.height)
+
     def submit(self, raw_block: bytes) -> str | None:
         """What `submitblock` answers: None, duplicate, inconclusive, or the reject reason."""
         self._begin()

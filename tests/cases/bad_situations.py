@@ -131,7 +131,9 @@ class HugeFees(BadSituation):
         parent = HeaderEntry(REGTEST.genesis.header, None)
         block = make_block(parent, [make_coinbase(1, [TxOut(0, ANYONE)]), *txs])
         entry = HeaderEntry(block.header, parent)
-        connect_block(block, entry, CoinsOverlay(coins), REGTEST, verify_serially)
+        connect_block(
+            block, entry, CoinsOverlay(coins), REGTEST, verify_serially, scripts_in_order=True
+        )
 
 
 BAD_SITUATIONS: list[type[BadSituation]] = [

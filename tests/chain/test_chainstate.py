@@ -489,6 +489,31 @@ def test_headers_are_written_once_for_many() -> None:
     assert store.taken() == []
 
 
+def test_that_a_header_is_condemned_is_written_without_haste() -> None:
+    store = Recording()
+    chain = ChainBuilder(store=store)
+    store.taken()
+    block = make_block(chain.tip, [chain.coinbase(HeaderEntry(chain.block().header, chain.tip))])
+    assert submit(chain, block) == "bad-cb-height"
+    assert [(kinds(batch), sync) for batch, sync in store.taken()] == [("h", False)]
+
+
+def test_coins_just_made_are_not_read_from_the_store() -> None:
+    class Reading(MemoryStore):
+        def get(self, key: bytes) -> bytes | None:
+            read.append(key)
+            return super().get(key)
+
+    read: list[bytes] = []
+    chain = ChainBuilder(store=Reading())
+    chain.mine(101)
+    block = chain.block([chain.pay(chain.mature()[0])])
+    read.clear()
+    assert submit(chain, block) is None
+    spent = block.transactions[1].inputs[0].outpoint
+    assert b"c" + spent.txid + spent.index.to_bytes(4, "big") not in read
+
+
 def test_a_write_that_fails_leaves_the_store_as_it_was() -> None:
     store = Recording()
     chain = ChainBuilder(store=store)

@@ -75,7 +75,9 @@ class Repeating:
     def connect(self, coins: dict[OutPoint, Coin]) -> CoinsOverlay:
         overlay = CoinsOverlay(coins)
         entry = HeaderEntry(self.again.header, self.entry)
-        connect_block(self.again, entry, overlay, self.params, verify_serially)
+        connect_block(
+            self.again, entry, overlay, self.params, verify_serially, scripts_in_order=True
+        )
         return overlay
 
 
@@ -134,7 +136,7 @@ def spend_all(
     height = parent.height + 1
     block = make_block(parent, [make_coinbase(height, [TxOut(0, ANYONE)]), *txs], params)
     entry = HeaderEntry(block.header, parent)
-    connect_block(block, entry, CoinsOverlay(coins), params, verify_serially)
+    connect_block(block, entry, CoinsOverlay(coins), params, verify_serially, scripts_in_order=True)
 
 
 def test_fees_may_be_all_there_is() -> None:
@@ -287,7 +289,7 @@ def test_undoing_gives_back_what_was(choices: list[tuple[int, int, int]]) -> Non
     }
     block, entry = random_block(coins, choices)
     overlay = CoinsOverlay(coins)
-    undo = connect_block(block, entry, overlay, REGTEST, verify_serially)
+    undo = connect_block(block, entry, overlay, REGTEST, verify_serially, scripts_in_order=True)
     after = applied(coins, overlay)
     assert after != coins
     # No money appears: what is missing was burnt or left to the miner.
@@ -297,7 +299,10 @@ def test_undoing_gives_back_what_was(choices: list[tuple[int, int, int]]) -> Non
     disconnect_block(block, undo, overlay)
     assert applied(coins, overlay) == coins
     # And once more on top of it.
-    assert connect_block(block, entry, overlay, REGTEST, verify_serially) == undo
+    assert (
+        connect_block(block, entry, overlay, REGTEST, verify_serially, scripts_in_order=True)
+        == undo
+    )
     assert applied(coins, overlay) == after
 
 
@@ -305,7 +310,7 @@ def test_the_undo_of_another_block_is_noticed() -> None:
     coins = {OutPoint(bytes(32), 0): Coin(TxOut(1000, ANYONE), 0, False)}
     block, entry = random_block(coins, [(0, 1, 2), (0, 2, 1)])
     overlay = CoinsOverlay(coins)
-    undo = connect_block(block, entry, overlay, REGTEST, verify_serially)
+    undo = connect_block(block, entry, overlay, REGTEST, verify_serially, scripts_in_order=True)
     for damaged in (undo[:-1], (*undo, ()), (undo[0], undo[1][:-1])):
         with pytest.raises(ValueError, match="zip"):
             disconnect_block(block, damaged, CoinsOverlay(coins))

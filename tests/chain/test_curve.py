@@ -233,6 +233,7 @@ KEYS = {
     "kind 2 in 65 bytes": (b"\x02" + FULL[1:], False),
     "kind 5": (b"\x05" + FULL[1:], False),
     "short uncompressed": (FULL[:-1], False),
+    "long uncompressed": (FULL[:33] + b"\0" + FULL[33:], False),
     "no such x": (b"\x02" + b32(5), False),
     "x not below p": (b"\x02" + b32(P + 1), False),
     "y not on the curve": (FULL[:-1] + bytes([FULL[-1] ^ 2]), False),
@@ -275,9 +276,20 @@ def test_high_s_counts_and_numbers_out_of_range_do_not(backend: ModuleType) -> N
     assert s < N // 2
     for good in (der(r, s), der(r, N - s), der(r, s) + b"\x01\x02"):
         assert backend.verify_ecdsa(key, good, DIGEST)
-    for bad in (der(r, 0), der(0, s), der(r, s + N), der(r + N, s), der(N, N), der(s, r), b""):
+    for bad in (
+        der(r, 0),
+        der(r, N),
+        der(0, s),
+        der(r, s + N),
+        der(r + N, s),
+        der(N, N),
+        der(s, r),
+        b"",
+    ):
         assert not backend.verify_ecdsa(key, bad, DIGEST)
     assert not backend.verify_ecdsa(key, der(2**300, s), DIGEST)
+    for digest in (b"\0" + DIGEST, DIGEST + b"\0"):
+        assert not backend.verify_ecdsa(key, der(r, s), digest)
     assert not backend.verify_ecdsa(b"", der(r, s), DIGEST)
     assert not backend.verify_ecdsa(key, der(r, s), sha256(b"another message"))
 
@@ -306,6 +318,21 @@ def test_r_is_compared_modulo_the_order(backend: ModuleType) -> None:
     x = next(x for x in range(N + 1, N + 100) if backend.is_valid_public_key(b"\x02" + b32(x)))
     # With s = r and z = 0 the equation u1·G + u2·Q = R says Q = R.
     assert backend.verify_ecdsa(b"\x02" + b32(x), der(x - N, x - N), bytes(32))
+
+
+@both
+def test_the_smallest_numbers_count(backend: ModuleType) -> None:
+    """r = s = 1 and z = 0: the equation says that Q is the point at x = 1."""
+    assert backend.verify_ecdsa(b"\x02" + b32(1), der(1, 1), bytes(32))
+
+
+@both
+def test_hybrid_keys_say_the_parity_of_y(backend: ModuleType) -> None:
+    for secret in range(1, 13):
+        key = curve_libsecp.public_key(b32(secret))
+        for kind in (6, 7):
+            is_valid = backend.is_valid_public_key(uncompressed(key, kind))
+            assert is_valid == (kind - 4 == key[0])
 
 
 @few

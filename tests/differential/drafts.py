@@ -5,7 +5,7 @@ it. What edges do to it is theirs.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -93,7 +93,14 @@ class Source(NamedTuple):
 class Draft:
     """A block in the making."""
 
-    def __init__(self, chain: ChainBuilder, parent: HeaderEntry, rng: random.Random) -> None:
+    def __init__(
+        self,
+        chain: ChainBuilder,
+        parent: HeaderEntry,
+        rng: random.Random,
+        blocks: Sequence[Block] | None = None,
+    ) -> None:
+        """`blocks`: those whose outputs may be spent, else the trunk's."""
         self.chain, self.parent, self.rng = chain, parent, rng
         self.height = parent.height + 1
         self.txs: list[Transaction] = []
@@ -113,26 +120,25 @@ class Draft:
         self.arrange: Callable[[list[Transaction]], list[Transaction]] = list
         self.changes: list[Callable[[Block], Block]] = []  # to the body, under the same header
         self.byte_changes: list[tuple[bytes, bytes]] = []  # what to put in place of what
-        self.sources = self._sources()
+        self.sources = self._sources(trunk() if blocks is None else blocks)
 
     # What there is to spend.
 
-    def _sources(self) -> list[Source]:
-        """Mature coinbases and the other outputs that somebody here can sign for, in any order."""
+    def _sources(self, blocks: Sequence[Block]) -> list[Source]:
+        """Outputs that somebody here can sign for, coins at the tip and not too young, shuffled."""
         chain, found = self.chain, []
-        for block in trunk():
-            for tx in block.transactions:
-                for index, output in enumerate(tx.outputs):
-                    outpoint = OutPoint(tx.txid, index)
-                    coin = chain.chainstate.coins.get(outpoint)
-                    if coin is not None and not self.is_young(coin) and output.value:
-                        found.append(Source(chain.output(tx, index), coin))
+        for tx in (tx for block in blocks for tx in block.transactions):
+            for index, output in enumerate(tx.outputs):
+                outpoint = OutPoint(tx.txid, index)
+                coin, known = chain.chainstate.coins.get(outpoint), chain.known(outpoint)
+                if coin and known and output.value > 10 and not self.is_young(coin):
+                    found.append(Source(known, coin))
         self.rng.shuffle(found)
         return found
 
     def is_young(self, coin: Coin) -> bool:
         """True if `coin` may not be spent in this block yet."""
-        return coin.is_coinbase and self.height - coin.height < 100
+        return self.height - coin.height < (100 if coin.is_coinbase else 1)
 
     def source(self) -> Source:
         """One that was not taken yet."""

@@ -1,16 +1,24 @@
 """Our chain and the engine's, side by side: both are told the same, and must say the same.
 
 Compared at every step: the word that answers, the reason and result class of every block found
-invalid on the way, the tip, and what each block that was connected spent.
+invalid on the way, the tip, and what each block that was connected spent. On demand: the statuses
+of all tips, and every coin in the engine's database.
 """
 
+from collections import Counter
 from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import cast
 
 from chain.block import Block, BlockHeader
 from chain.chainstate import ChainChanges
+from chain.coins import coins_hash
 from chain.errors import DecodeError, Invalid
+from node.rpc_chain import getchaintips
+from node.runtime import Runtime
 from tests.builders import ChainBuilder
 from tests.core_engine import CoreEngine, EngineCoin, Verdict
+from tests.differential.engine_coins import read_coins
 
 
 class Difference(AssertionError):  # noqa: N818, a finding more than a mishap
@@ -92,6 +100,30 @@ class Pair:
         """`reconsiderblock`."""
         self.engine.reconsider(show(block_hash))
         self._check_changes(self.chain.chainstate.reconsider(block_hash))
+
+    def check_tips(self) -> Counter[str]:
+        """`getchaintips` and the best header. Returns how many tips there are of each status."""
+        chainstate = self.chain.chainstate
+        # All that it asks of a runtime.
+        runtime = cast(Runtime, SimpleNamespace(node=SimpleNamespace(chainstate=chainstate)))
+        tips = getchaintips(runtime)
+        for tip in tips:
+            same(f"status of {tip}", tip["status"], self.engine.status(str(tip["hash"])))
+        best = chainstate.headers.best_header.height
+        same("height of the best header", best, self.engine.best_header_height)
+        return Counter(str(tip["status"]) for tip in tips)
+
+    def check_coins(self) -> None:
+        """The engine's coins, read from its database. Closes the engine."""
+        self.engine.close()
+        ours, theirs = (
+            list(self.chain.chainstate.coins),
+            list(read_coins(self.engine.chainstate_folder)),
+        )
+        for mine, other in zip(ours, theirs, strict=False):
+            same("a coin", mine, other)
+        same("the number of coins", len(ours), len(theirs))
+        same("the digest of all coins", coins_hash(ours), coins_hash(theirs))
 
     def _check_tip(self) -> None:
         same("the tip", show(self.chain.tip.hash), self.engine.tip)

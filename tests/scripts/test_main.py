@@ -50,6 +50,7 @@ def test_these_are_the_commands() -> None:
         "wallet send",
         "node run",
         "node watch",
+        "explain script",
     }
 
 

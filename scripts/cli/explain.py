@@ -1,0 +1,162 @@
+"""`farthing explain`: what a script, transaction, block, address or message says, field by field.
+
+It reads what was given and shows what scripts/explain makes of it; how that looks is explain_views.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scripts.cli.common import json_option, print_json
+
+if TYPE_CHECKING:
+    from scripts.explain.debugger import Run
+    from scripts.explain.model import Explanation
+
+VERSIONS = {"legacy": "BASE", "v0": "WITNESS_V0", "tapscript": "TAPSCRIPT"}
+
+
+class Kinds(click.Group):
+    """The kinds of things; without one, what was given is looked at, and the kind guessed."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """`farthing explain 0200…` is `farthing explain anything 0200…`."""
+        if args and args[0] not in (*self.commands, "-h", "--help"):
+            args = ["anything", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=Kinds)
+def explain() -> None:
+    """What bytes say, field by field; and scripts, one step at a time.
+
+    WHAT is hex, a file (hex or binary), - for standard input, or where it makes sense a txid, a
+    block's hash or its height, which a node is asked for. Without a kind, it is guessed.
+
+    \b
+    Examples:
+      farthing explain 76a914751e76e8199196d454941c45d1b3a323f1433bd688ac
+      farthing explain script --run "2 3 ADD 5 EQUAL"
+      farthing explain tx TXID
+      farthing explain block 0 --json
+    """
+
+
+def network_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --network, whose addresses are shown."""
+    return click.option(
+        "--network",
+        type=click.Choice(["regtest", "classroom", "main"]),
+        default="regtest",
+        show_default=True,
+        help="How addresses are written, and which rules bind.",
+    )(function)
+
+
+def step_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --step, which waits for Enter."""
+    return click.option(
+        "--step", "is_slow", is_flag=True, help="Wait for Enter after each step of a script."
+    )(function)
+
+
+def flags_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --flags, the rules that bind."""
+    return click.option(
+        "--flags",
+        "flag_names",
+        default="standard",
+        show_default=True,
+        help="The rules that bind: standard (a mempool's), mandatory (a block's), none, or names.",
+    )(function)
+
+
+def show(explanation: "Explanation", as_json: bool, is_slow: bool = False) -> None:
+    """Print an explanation, and what was run."""
+    # lazy: the help text must not wait for it
+    from scripts.cli import explain_views as views
+
+    if as_json:
+        print_json(explanation.to_json())
+        return
+    width = views.page_width()
+    for line in views.lines_of(explanation, width):
+        click.echo(line)
+    for run in explanation.runs:
+        show_run(run, width, is_slow)
+    for line in views.hint_lines(explanation, width):
+        click.echo(line)
+
+
+def show_run(run: "Run", width: int, is_slow: bool) -> None:
+    """Print the steps of a script, one after the other, or one for each Enter."""
+    # lazy: as above
+    from scripts.cli import explain_views as views
+
+    is_slow = is_slow and sys.stdin.isatty() and sys.stdout.isatty()
+    for lines in views.run_lines(run, width):
+        click.echo("\n".join(lines))
+        if is_slow and lines[0]:
+            is_slow = click.getchar() not in ("q", "\x1b")
+
+
+@explain.command()
+@click.argument("what")
+@click.option("--run", "is_run", is_flag=True, help="Run it, one step at a time.")
+@click.option("--stack", multiple=True, metavar="HEX", help="An element to begin with, top last.")
+@click.option("--witness", multiple=True, metavar="HEX", help="An item of a witness to spend with.")
+@click.option("--script-sig", metavar="SCRIPT", help="A scriptSig to spend with.")
+@click.option(
+    "--version",
+    type=click.Choice(list(VERSIONS)),
+    default="legacy",
+    show_default=True,
+    help="The generation of Script.",
+)
+@flags_option
+@network_option
+@step_option
+@json_option
+def script(
+    what: str,
+    is_run: bool,
+    stack: tuple[str, ...],
+    witness: tuple[str, ...],
+    script_sig: str | None,
+    version: str,
+    flag_names: str,
+    network: str,
+    is_slow: bool,
+    as_json: bool,
+) -> None:
+    """A script: its instructions, its shape, its address; with --run, its steps.
+
+    WHAT is hex or words, such as "OP_1 2 ADD 3 EQUAL". With --witness or --script-sig it is taken
+    as an output's script and spent with them; signatures can't be good without a transaction
+    (farthing explain tx has one).
+
+    \b
+    Examples:
+      farthing explain script a914000000000000000000000000000000000000000087
+      farthing explain script --run --stack 02 --stack 03 "ADD 5 EQUAL"
+      farthing explain script "OP_1 OP_IF OP_2 OP_ELSE OP_3 OP_ENDIF" --run --step
+    """
+    # lazy: as above
+    from scripts.cli import explain_work as work
+
+    show(
+        work.script(
+            what,
+            is_run,
+            work.hex_items(stack, "--stack"),
+            work.hex_items(witness, "--witness"),
+            script_sig,
+            VERSIONS[version],
+            flag_names,
+            network,
+        ),
+        as_json,
+        is_slow,
+    )

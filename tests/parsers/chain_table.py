@@ -1,0 +1,361 @@
+"""The parsers of chain/: bytes on the wire, rows in the store, scripts, addresses, networks."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import strategies as st
+
+from chain.address import (
+    address_to_script,
+    base58check_decode,
+    base58check_encode,
+    bech32_decode,
+    bech32_encode,
+    parse_witness_address,
+    script_to_address,
+    witness_address,
+)
+from chain.block import Block, BlockHeader
+from chain.coins import Coin, read_undo, serialize_undo
+from chain.der import parse_lax_der
+from chain.encoding import (
+    Reader,
+    decode_bits,
+    display_hash,
+    encode_bits,
+    parse_hash,
+    var_bytes,
+    write_compact_size,
+)
+from chain.errors import DecodeError
+from chain.params import MAIN, REGTEST, custom
+from chain.script.errors import ScriptError
+from chain.script.numbers import decode_number, encode_number
+from chain.script.opcodes import core_asm, disassemble, instructions
+from chain.script.script import count_sigops, find_and_delete, is_push_only, witness_program
+from chain.script.signatures import is_strict_der
+from chain.script.templates import classify, multisig, multisig_keys
+from chain.store import StoreError, parse_row
+from chain.transaction import OutPoint, Transaction, TxIn, TxOut
+from tests.parsers import made
+from tests.parsers.parser import Parser, whole
+
+SIZE = 4_000_000
+HEADER = BlockHeader(1, bytes(32), bytes(32), 0, 0, 0)
+NOWHERE = OutPoint(bytes(32), 0)
+EMPTY_INPUT = TxIn(NOWHERE)
+PAYMENT = Transaction(
+    2,
+    (TxIn(OutPoint(b"\x11" * 32, 1), b"", 0xFFFFFFFD, (b"\x30" * 71, b"\x02" * 33)),),
+    (TxOut(1000, b"\0\x14" + bytes(20)), TxOut(2000, b"\0\x14" + bytes(20))),
+    0,
+)
+P2PKH = b"\x76\xa9\x14" + bytes(20) + b"\x88\xac"
+KEY = b"\x02" + b"\x11" * 32
+
+
+def block_of(transaction: bytes) -> bytes:
+    """As many of it as fit."""
+    count = (SIZE - 85) // len(transaction)
+    return HEADER.serialize() + write_compact_size(count) + transaction * count
+
+
+def normal_block() -> bytes:
+    """4 MB of ordinary payments."""
+    return block_of(PAYMENT.serialize())
+
+
+def tx_of_inputs(tx_in: TxIn) -> bytes:
+    """As many of it as fit."""
+    witness_size = 1 + sum(1 + len(item) for item in tx_in.witness)
+    count = (SIZE - 30) // (len(tx_in.serialize()) + witness_size)
+    return Transaction(2, [tx_in] * count, [], 0).serialize()
+
+
+def tx_of_outputs(script_pubkey: bytes) -> bytes:
+    """As many of it as fit."""
+    output = TxOut(0, script_pubkey)
+    return Transaction(
+        2, [EMPTY_INPUT], [output] * (SIZE // len(output.serialize())), 0
+    ).serialize()
+
+
+def tx_of_items(item: bytes) -> bytes:
+    """One input whose witness has as many of it as fit."""
+    items = (item,) * (SIZE // (1 + len(item)))
+    return Transaction(2, [EMPTY_INPUT._replace(witness=items)], [], 0).serialize()
+
+
+CLAIM = b"\xfe\x00\x00\x00\x02"  # 32 Mi of whatever follows
+TRANSACTIONS: dict[str, Callable[[], bytes]] = {
+    "many inputs claimed": lambda: bytes(4) + CLAIM + bytes(SIZE),
+    "many outputs claimed": lambda: b"\2\0\0\0\1" + EMPTY_INPUT.serialize() + CLAIM + bytes(SIZE),
+    "many items claimed": lambda: (
+        b"\2\0\0\0\0\1\1" + EMPTY_INPUT.serialize() + b"\0" + CLAIM + bytes(SIZE)
+    ),
+    "a long script claimed": lambda: b"\2\0\0\0\1" + bytes(36) + CLAIM + bytes(SIZE),
+    "least inputs": lambda: tx_of_inputs(EMPTY_INPUT),
+    "least inputs, cut": lambda: tx_of_inputs(EMPTY_INPUT)[:-1],
+    "inputs with one empty item": lambda: tx_of_inputs(EMPTY_INPUT._replace(witness=(b"",))),
+    "least outputs": lambda: tx_of_outputs(b""),
+    "outputs of a byte": lambda: tx_of_outputs(b"\x51"),
+    "empty items": lambda: tx_of_items(b""),
+    "items of a byte": lambda: tx_of_items(b"x"),
+    "items of two bytes": lambda: tx_of_items(b"xy"),
+    "items with long sizes": lambda: tx_of_items(bytes(253)),
+}
+LEAST = Transaction(2, [EMPTY_INPUT], [TxOut(0, b"")], 0)
+BLOCKS: dict[str, Callable[[], bytes]] = {
+    "least transactions": lambda: block_of(bytes(4) + b"\0\0" + bytes(4)),
+    "small transactions": lambda: block_of(LEAST.serialize()),
+    "many transactions claimed": lambda: HEADER.serialize() + CLAIM + bytes(SIZE),
+    "one transaction of empty items": lambda: HEADER.serialize() + b"\1" + tx_of_items(b""),
+    "one transaction of outputs": lambda: HEADER.serialize() + b"\1" + tx_of_outputs(b""),
+}
+SCRIPTS: dict[str, Callable[[], bytes]] = {
+    "OP_0": lambda: bytes(SIZE),
+    "OP_NOP": lambda: b"\x61" * SIZE,
+    "pushes of a byte": lambda: b"\x01\xab" * (SIZE // 2),
+    "empty pushes with long lengths": lambda: b"\x4e\0\0\0\0" * (SIZE // 5),
+    "OP_CHECKMULTISIG": lambda: b"\xae" * SIZE,
+    "multisigs": lambda: b"\x51\xae" * (SIZE // 2),
+    "OP_RETURN and pushes": lambda: b"\x6a" + b"\x51" * SIZE,
+    "a push as long as can be said": lambda: b"\x4e\xff\xff\xff\xff" + bytes(SIZE),
+    "nested pushes": lambda: b"\x4d\x08\x02\x4d\x05\x02" * (SIZE // 6),
+}
+
+
+def normal_script() -> bytes:
+    """4 MB of the commonest script."""
+    return P2PKH * (SIZE // len(P2PKH))
+
+
+def rebuilt(steps: list[tuple[int, bytes | None]]) -> bytes:
+    """A script from its instructions: each push with the opcode it had."""
+    parts = []
+    for opcode, data in steps:
+        size = {0x4C: 1, 0x4D: 2, 0x4E: 4}.get(opcode, 0)
+        length = len(data or b"").to_bytes(size, "little") if size else b""
+        parts.append(bytes([opcode]) + length + (data or b""))
+    return b"".join(parts)
+
+
+def steps_of(script: bytes) -> list[tuple[int, bytes | None]]:
+    return [(opcode, data) for opcode, data, _ in instructions(script)]
+
+
+def total(name: str, function: Callable[[bytes], Any]) -> Parser:
+    """Something that has an answer for any script."""
+    normal = normal_script
+    return Parser(name, function, None, scripts, (), hostile=SCRIPTS, normal=normal)
+
+
+def lax_der(signature: bytes) -> tuple[int, int]:
+    found = parse_lax_der(signature)
+    if found is None:
+        raise DecodeError("no DER")
+    return found
+
+
+def der(numbers: tuple[int, int]) -> bytes:
+    """As short as can be."""
+    parts = [number.to_bytes(number.bit_length() // 8 + 1, "big") for number in numbers]
+    body = b"".join(b"\x02" + bytes([len(part)]) + part for part in parts)
+    return b"\x30" + bytes([len(body)]) + body
+
+
+def row(raw: bytes) -> Coin:
+    return parse_row(Coin.read, raw, "a coin")
+
+
+steps = made.strategy(made.steps)
+# Opcodes that the functions on whole scripts look at stand beside any others.
+scripts = (
+    steps.map(rebuilt)
+    | st.integers(0, 20).map(lambda n: multisig(1, [KEY] * n))
+    | st.sampled_from((P2PKH, b"\x6a\x04abcd", b"\x51\x20" + bytes(32), P2PKH[1:23] + b"\x87"))
+)
+u32 = st.integers(0, 2**32 - 1)
+coins = made.strategy(made.coin)
+undos = made.strategy(made.undo)
+programs = st.tuples(st.just(0), st.sampled_from((bytes(20), b"\xff" * 32))) | st.tuples(
+    st.integers(1, 16), st.binary(min_size=2, max_size=40)
+)
+addressed = st.builds(
+    lambda program: bytes([0x50 + program[0] if program[0] else 0, len(program[1])]) + program[1],
+    programs,
+) | st.binary(min_size=20, max_size=20).flatmap(
+    lambda digest: st.sampled_from(
+        (b"\x76\xa9\x14" + digest + b"\x88\xac", b"\xa9\x14" + digest + b"\x87")
+    )
+)
+hrps = st.text("abcdefghijklmnopqrstuvwxyz0123456789!~", min_size=1, max_size=10)
+fives = st.lists(st.integers(0, 31), max_size=60)
+# As much of a network's file as TOML can say, right and wrong.
+entries = st.one_of(
+    st.integers(),
+    st.integers(-2, 300),
+    st.text(max_size=90),
+    st.from_regex(r"[0-9a-f]{7,9}", fullmatch=True),
+    st.booleans(),
+    st.floats(),
+    st.lists(st.integers(), max_size=2),
+    st.sampled_from(("regtest", "classroom", "main", 10**5000, [[[]]], {"a": 1}, "\ud800", None)),
+)
+KEYS = """base pow_limit_bits target_spacing_s retarget_interval_blocks initial_subsidy coin_type
+halving_interval_blocks coinbase_maturity_blocks p2pkh_prefix p2sh_prefix wif_prefix default_port
+coinbase_height_from strict_der_from segwit_from bech32_hrp xpub_prefix xprv_prefix genesis_message
+genesis_time no_retargeting allow_min_difficulty_blocks magic colour""".split()
+tables = st.builds(
+    lambda name, rest: {"name": name, **rest},
+    st.sampled_from(("mine", "main", "Bad", 7)) | st.just("mine"),
+    st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=5), entries, max_size=3),
+)
+LONG_TEXT: dict[str, Callable[[], str]] = {
+    "ones": lambda: "1" * SIZE,
+    "z": lambda: "z" * SIZE,
+    "an address that goes on": lambda: "bcrt1" + "q" * SIZE,
+    "in capitals": lambda: "BCRT1" + "Q" * SIZE,
+    "digits": lambda: "9" * SIZE,
+    "outside of ASCII": lambda: "é" * SIZE,
+}
+LONG_BYTES: dict[str, Callable[[], bytes]] = {
+    "zeros": lambda: bytes(SIZE),
+    "ones": lambda: b"\xff" * SIZE,
+    "a long integer": lambda: b"\x30\x84\x00\x3d\x09\x00\x02\x83\x3d\x08\xf0" + b"\x7f" * SIZE,
+}
+
+PARSERS = [
+    Parser(
+        "transaction",
+        Transaction.parse,
+        Transaction.serialize,
+        made.strategy(made.transaction),
+        DecodeError,
+        hostile=TRANSACTIONS,
+    ),
+    Parser(
+        "block",
+        Block.parse,
+        Block.serialize,
+        made.strategy(made.block, 300),
+        DecodeError,
+        hostile=BLOCKS,
+    ),
+    Parser(
+        "header", BlockHeader.parse, BlockHeader.serialize, made.strategy(made.header), DecodeError
+    ),
+    Parser(
+        "compact size",
+        whole(Reader.compact_size),
+        write_compact_size,
+        st.integers(0, 0x02000000),
+        DecodeError,
+    ),
+    Parser(
+        "sized bytes",
+        whole(Reader.var_bytes),
+        var_bytes,
+        made.strategy(lambda tape: tape.some(60)),
+        DecodeError,
+    ),
+    Parser(
+        "hash",
+        parse_hash,
+        display_hash,
+        st.binary(min_size=32, max_size=32),
+        DecodeError,
+        False,
+        hostile=LONG_TEXT,
+    ),
+    Parser("coin row", whole(Coin.read), Coin.serialize, coins, DecodeError, hostile=LONG_BYTES),
+    Parser("row of the store", row, Coin.serialize, coins, StoreError),
+    Parser(
+        "undo",
+        whole(read_undo),
+        serialize_undo,
+        undos,
+        DecodeError,
+        hostile={
+            "blocks that spent nothing": lambda: write_compact_size(SIZE) + bytes(SIZE),
+            "many claimed": lambda: CLAIM + bytes(SIZE),
+            "least coins": lambda: b"\1" + write_compact_size(SIZE // 13) + bytes(SIZE // 13 * 13),
+        },
+    ),
+    Parser(
+        "instructions", steps_of, rebuilt, steps, ScriptError, hostile=SCRIPTS, normal=normal_script
+    ),
+    total("disassembly", disassemble),
+    total("Core's disassembly", core_asm),
+    total("shape", classify),
+    total("signature operations", lambda script: count_sigops(script, accurate=True)),
+    Parser("only pushes", is_push_only, None, scripts, (), hostile=SCRIPTS),
+    Parser("witness program", witness_program, None, scripts, (), hostile=SCRIPTS),
+    Parser("multisig", multisig_keys, None, scripts, (), hostile=SCRIPTS),
+    Parser(
+        "find and delete",
+        lambda script: find_and_delete(script, b"\x01\xab"),
+        None,
+        scripts,
+        (),
+        hostile=SCRIPTS,
+    ),
+    Parser(
+        "script number",
+        lambda data: decode_number(data, must_be_minimal=True, max_size=5),
+        encode_number,
+        st.integers(-(2**39) + 1, 2**39 - 1),
+        ScriptError,
+        hostile=LONG_BYTES,
+    ),
+    Parser(
+        "lax DER",
+        lax_der,
+        der,
+        st.tuples(st.integers(0, 2**256), st.integers(0, 2**256)),
+        DecodeError,
+        False,
+        hostile=LONG_BYTES,
+    ),
+    Parser("strict DER", is_strict_der, None, st.binary(max_size=80), (), hostile=LONG_BYTES),
+    *(
+        Parser(
+            f"address on {params.name}",
+            lambda text, params=params: address_to_script(text, params),
+            lambda script, params=params: script_to_address(script, params),
+            addressed,
+            DecodeError,
+            False,
+            hostile=LONG_TEXT,
+        )
+        for params in (MAIN, REGTEST)
+    ),
+    Parser(
+        "base58",
+        base58check_decode,
+        base58check_encode,
+        st.binary(max_size=78),
+        DecodeError,
+        hostile=LONG_TEXT,
+    ),
+    Parser(
+        "bech32",
+        bech32_decode,
+        lambda value: bech32_encode(value[0], value[1], is_bech32m=value[2]),
+        st.tuples(hrps, fives, st.booleans()),
+        DecodeError,
+        False,
+        hostile=LONG_TEXT,
+    ),
+    Parser(
+        "witness address",
+        parse_witness_address,
+        lambda value: witness_address(*value),
+        st.builds(lambda hrp, program: (hrp, *program), hrps, programs),
+        DecodeError,
+        False,
+        hostile=LONG_TEXT,
+    ),
+    Parser("compact target", lambda bits: encode_bits(decode_bits(bits)), None, u32, ()),
+    Parser("network", custom, None, tables, DecodeError),
+]

@@ -1,0 +1,244 @@
+"""The parsers of wallet/: amounts, words, keys, descriptors, and the wallet's file."""
+
+import hashlib
+import json
+import os
+import tempfile
+import unicodedata
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+from mnemonic import Mnemonic
+
+from chain import curve
+from chain.params import REGTEST
+from tests.parsers import made
+from tests.parsers.chain_table import SIZE
+from tests.parsers.damage import Tape
+from tests.parsers.parser import Parser
+from wallet import amounts, keystore, mnemonic
+from wallet.descriptor import WRAPPERS, Descriptor
+from wallet.errors import BadAmount, BadDescriptor, BadKey, BadWords, DamagedFile
+from wallet.hd import (
+    ExtendedPrivateKey,
+    ExtendedPublicKey,
+    format_path,
+    parse_extended_key,
+    parse_path,
+)
+from wallet.keystore import WalletFile
+from wallet.ledger import Ledger
+
+PLACE = Path(tempfile.gettempdir()) / f"farthing-parsers-{os.getpid()}.wallet"
+ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+
+
+def read_file(data: bytes) -> WalletFile:
+    PLACE.write_bytes(data)
+    try:
+        return keystore.read(PLACE)
+    finally:
+        PLACE.unlink()
+
+
+def file_of(body: bytes) -> bytes:
+    """The line above the body, with a checksum that fits: what an editor of files would write."""
+    digest = hashlib.sha256(b"farthing-wallet 1\n" + body).hexdigest()
+    return b"farthing-wallet 1 " + digest.encode() + b"\n" + body
+
+
+def write_file(file: WalletFile) -> bytes:
+    whole = {
+        "network": file.network,
+        "descriptors": file.descriptors,
+        "sealed": file.sealed,
+        "state": file.state,
+    }
+    return file_of(json.dumps(whole, sort_keys=True, separators=(",", ":")).encode())
+
+
+def read_body(body: str) -> WalletFile:
+    """Only the body, so that damage comes to where it is understood."""
+    return read_file(file_of(body.encode(errors="surrogatepass")))
+
+
+def write_body(file: WalletFile) -> str:
+    return write_file(file).partition(b"\n")[2].decode()
+
+
+def read_ledger(text: str) -> Ledger:
+    """From the JSON of a wallet's state; what is no JSON has been noticed before."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise DamagedFile("no JSON") from None
+    return Ledger.from_json(value)
+
+
+def extended(secret: int, depth: int, index: int, chain_code: bytes, private: bool) -> Any:
+    parent = bytes(4) if depth == 0 else b"\1\2\3\4"
+    place = (chain_code, depth, parent, index if depth else 0)
+    if private:
+        return ExtendedPrivateKey(*place, secret.to_bytes(32, "big"))
+    return ExtendedPublicKey(*place, curve.public_key(secret.to_bytes(32, "big")))
+
+
+def long_text(start: str, middle: str, end: str = "") -> Callable[[], str]:
+    return lambda: start + middle * (SIZE // len(middle)) + end
+
+
+secrets = st.integers(1, 1000) | st.integers(1, ORDER - 1)
+indexes = st.integers(0, 2**32 - 1)
+chain_codes = st.binary(min_size=32, max_size=32)
+keys = st.builds(extended, secrets, st.integers(0, 255), indexes, chain_codes, st.booleans())
+public_keys = st.builds(
+    extended, st.integers(1, 50), st.just(3), indexes, chain_codes, st.just(False)
+)
+paths = st.lists(indexes, min_size=1, max_size=6).map(tuple)
+descriptors = st.builds(
+    Descriptor,
+    st.sampled_from(sorted(WRAPPERS)),
+    st.binary(min_size=4, max_size=4),
+    paths,
+    public_keys,
+)
+words = st.one_of(
+    st.binary(min_size=size, max_size=size).map(Mnemonic(language).to_mnemonic)
+    for size, language in ((16, "english"), (32, "spanish"))
+).map(lambda text: unicodedata.normalize("NFKD", text))
+
+
+def json_value(tape: Tape) -> Any:
+    """Anything that JSON can say, not deep."""
+    plain = (None, True, tape.number(3), -1, tape.take(3).decode("latin-1"))
+    choice = tape.below(8)
+    if choice < 5:
+        return plain[choice]
+    inner = made.several(json_value, tape, most=2)
+    return inner if choice < 7 else {str(number): each for number, each in enumerate(inner)}
+
+
+def wallet_file(tape: Tape) -> WalletFile:
+    network = ("regtest", "classroom")[tape.below(2)]
+    names = tuple(tape.take(5).decode("latin-1") for _ in range(tape.below(3)))
+    return WalletFile(network, names, {"n": json_value(tape)}, {"tip": json_value(tape)})
+
+
+files = made.strategy(wallet_file, 60)
+LEDGER = {
+    "tip": [7, "ab" * 32],
+    "next": [1, 2],
+    "scanned": [21, 22],
+    "transactions": [
+        {
+            "txid": "cd" * 32,
+            "raw": "00",
+            "status": [5, "ef" * 32, 1_700_000_000],
+            "coinbase": False,
+            "sent_here": True,
+            "credits": [[0, 1000, [0, 3]]],
+            "debits": [["01" * 32, 1, 2000]],
+            "fee": 141,
+        }
+    ],
+}
+
+PARSERS = [
+    Parser(
+        "amount",
+        amounts.parse_amount,
+        amounts.format_amount,
+        st.integers(0, 21 * 10**14),
+        BadAmount,
+        False,
+        hostile={
+            "digits": long_text("", "9"),
+            "decimals": long_text("0.", "0"),
+            "digits before a letter": long_text("", "9", "x"),
+            "spaces": long_text("", " ", "1"),
+        },
+    ),
+    Parser(
+        "fee rate",
+        amounts.parse_feerate,
+        str,
+        st.integers(1, 10**9).map(lambda number: Decimal(number).scaleb(-3)),
+        BadAmount,
+        False,
+        hostile={"digits": long_text("", "9"), "decimals": long_text("0.", "0")},
+    ),
+    Parser(
+        "path",
+        parse_path,
+        format_path,
+        paths,
+        BadKey,
+        False,
+        hostile={
+            "steps": long_text("m", "/0"),
+            "digits": long_text("m/", "9"),
+            "slashes": long_text("", "/"),
+        },
+    ),
+    Parser(
+        "extended key",
+        lambda text: parse_extended_key(text, REGTEST),
+        lambda key: key.serialize(REGTEST),
+        keys,
+        BadKey,
+        hostile={"ones": long_text("", "1"), "z": long_text("tpub", "z")},
+    ),
+    Parser(
+        "descriptor",
+        lambda text: Descriptor.parse(text, REGTEST),
+        lambda descriptor: descriptor.text(REGTEST),
+        descriptors,
+        BadDescriptor,
+        False,
+        hostile={
+            "brackets": long_text("", "(", "#qqqqqqqq"),
+            "nested": long_text("", "sh(", "#qqqqqqqq"),
+            "steps": long_text("wpkh([00000000", "/0", "]tpub/<0;1>/*)#qqqqqqqq"),
+            "a key": long_text("wpkh([00000000]", "z", "/<0;1>/*)#qqqqqqqq"),
+            "a checksum": long_text("wpkh()#", "q"),
+        },
+    ),
+    Parser(
+        "words",
+        mnemonic.check_words,
+        str,
+        words,
+        BadWords,
+        False,
+        hostile={
+            "letters": long_text("", "a"),
+            "words": long_text("", "abandon "),
+            "accents in the wrong order": long_text("a", "\u0301\u0327"),
+            "ligatures": long_text("", "\ufdfa"),
+        },
+    ),
+    Parser(
+        "wallet's file",
+        read_file,
+        write_file,
+        files,
+        DamagedFile,
+        hostile={
+            "no lines": lambda: b"farthing-wallet 1 " + bytes(SIZE),
+            "brackets": lambda: file_of(b"[" * SIZE),
+            "digits": lambda: file_of(b"9" * SIZE),
+        },
+    ),
+    Parser("wallet's file, its body", read_body, write_body, files, DamagedFile, False),
+    Parser(
+        "wallet's history",
+        read_ledger,
+        lambda ledger: json.dumps(ledger.to_json()),
+        st.just(LEDGER).map(Ledger.from_json),
+        DamagedFile,
+        False,
+    ),
+]
