@@ -24,13 +24,21 @@ from pathlib import Path
 from typing import TypeVar
 
 from scripts.mutants import Mutant, mutants
-from scripts.mutate_run import Laboratory, Outcome
+
+try:
+    from scripts.mutate_run import Laboratory, Outcome
+except ImportError as error:
+    sys.exit(
+        f"mutate: {error.name} is missing; install the tests' libraries: pip install -e .[test]"
+    )
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "chain"
 TESTS = ("tests/chain", "tests/cases")
-EQUIVALENTS = Path(__file__).with_name("mutate_equivalents.toml")
+EQUIVALENTS = "scripts/mutate_equivalents.toml"
 T = TypeVar("T")
+# In a run that may not have the time for all, rules come before their details.
+WEIGHTIEST = {"raise removed": 0, "call removed": 1, "condition removed": 2, "comparison": 3}
 PROGRESS_S = 20.0  # how often a line is printed where nobody watches
 
 
@@ -62,6 +70,7 @@ class Report:
 
     outcomes: dict[Mutant, Outcome]
     equivalents: Sequence[Equivalent]
+    expected: int
     seconds: float = 0.0
 
     def is_survivor(self, mutant: Mutant) -> bool:
@@ -76,7 +85,9 @@ class Report:
 
     @property
     def stale(self) -> list[Equivalent]:
-        """Excuses without a survivor, of the files that were looked at."""
+        """Excuses without a survivor, of the files that were looked at, if all was looked at."""
+        if len(self.outcomes) < self.expected:
+            return []
         files = {mutant.file for mutant in self.outcomes}
         survived = [m for m, outcome in self.outcomes.items() if outcome is Outcome.SURVIVED]
         return [
@@ -89,30 +100,39 @@ class Report:
         """One line of figures."""
         counts = Counter(self.outcomes.values())
         excused = counts[Outcome.SURVIVED] + counts[Outcome.BROKEN] - len(self.survivors)
+        left = self.expected - len(self.outcomes)
+        unjudged = f"; no time was left for {left}" if left else ""
         return (
             f"{len(self.outcomes)} mutants in {self.seconds:.0f} s: "
             f"{counts[Outcome.KILLED]} killed, {counts[Outcome.TIMED_OUT]} timed out, "
-            f"{excused} equivalent, {len(self.survivors)} survived"
+            f"{excused} equivalent, {len(self.survivors)} survived{unjudged}"
         )
 
 
-def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns the exit code: 1 if a mutant survived or an excuse is stale."""
     options = _parser().parse_args(arguments)
-    files = _changed(root, options.changed) if options.changed is not None else options.files
-    if files is None:
-        print("mutate: no earlier commit is known here, so nothing is compared", file=sys.stderr)
-        return 0
-    files = sorted(files or _python_files(root, PACKAGE)) if options.changed is None else files
+    root: Path = options.root.resolve()
+    files = options.files or _python_files(root, PACKAGE)
+    if options.changed is not None:
+        files = _changed(root, options.changed)
+        if files is None:
+            print("mutate: there is no such commit here to compare with; nothing done")
+            return 0
+    for file in files:
+        if file not in _python_files(root, PACKAGE):
+            print(f"mutate: no such file: {file}; expected one like chain/work.py", file=sys.stderr)
+            return 2
     found = [m for file in files for m in mutants(file, (root / file).read_text(encoding="utf-8"))]
     if options.list:
         for mutant in found:
             print(f"{_where(mutant)}: {mutant.before} -> {mutant.after}")
         return 0
     if not found:
-        print(f"mutate: no file of {PACKAGE}/ to change", file=sys.stderr)
+        print(f"mutate: no file of {PACKAGE}/ to change")
         return 0
-    report = _run(root, found, options.jobs, show=not options.json)
+    found.sort(key=lambda mutant: WEIGHTIEST.get(mutant.change, len(WEIGHTIEST)))
+    report = _run(root, found, options)
     _print_json(report) if options.json else _print(report)
     return 1 if report.survivors or report.stale else 0
 
@@ -128,7 +148,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="REF",
         help="only files that differ from REF (without one: origin/main, or the commit before)",
     )
+    parser.add_argument("--root", type=Path, default=ROOT, metavar="FOLDER", help="of the project")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), metavar="N")
+    parser.add_argument("--budget-s", type=float, metavar="S", help="end after S seconds")
     parser.add_argument("--list", action="store_true", help="print the mutants and run nothing")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     return parser
@@ -159,11 +181,11 @@ def _git(root: Path, *arguments: str) -> list[str]:
     return done.stdout.split("\n")[:-1] if done.returncode == 0 else []
 
 
-def _run(root: Path, found: Sequence[Mutant], jobs: int, show: bool) -> Report:
-    """Judge the mutants found; `show` survivors as they turn up."""
+def _run(root: Path, found: Sequence[Mutant], options: argparse.Namespace) -> Report:
+    """Judge the mutants found; unless the report is JSON, show survivors as they turn up."""
     begin = time.monotonic()
-    report = Report({}, _equivalents())
-    laboratory = Laboratory(root, jobs)
+    report = Report({}, _equivalents(root), len(found))
+    laboratory = Laboratory(root, options.jobs)
     try:
         paths = [path for folder in TESTS for path in _python_files(root, folder, "test_*.py")]
         for file in _progress("files of tests measured", laboratory.measure(PACKAGE, paths), paths):
@@ -171,8 +193,10 @@ def _run(root: Path, found: Sequence[Mutant], jobs: int, show: bool) -> Report:
                 print(f"mutate: fails without a mutant, so left out: {name}", file=sys.stderr)
         for mutant, outcome in _progress("mutants judged", laboratory.judge(found), found):
             report.outcomes[mutant] = outcome
-            if show and report.is_survivor(mutant):
+            if report.is_survivor(mutant) and not options.json:
                 print(_shown(mutant, outcome), flush=True)
+            if options.budget_s and time.monotonic() - begin > options.budget_s:
+                break
     finally:
         laboratory.close()
     report.seconds = time.monotonic() - begin
@@ -194,9 +218,9 @@ def _progress(what: str, items: Iterable[T], expected: Sequence[object]) -> Iter
             printed = now
 
 
-def _equivalents() -> list[Equivalent]:
-    entries = tomllib.loads(EQUIVALENTS.read_text(encoding="utf-8")).get("equivalent", [])
-    return [Equivalent(**entry) for entry in entries]
+def _equivalents(root: Path) -> list[Equivalent]:
+    listed = tomllib.loads((root / EQUIVALENTS).read_text(encoding="utf-8"))
+    return [Equivalent(**entry) for entry in listed.get("equivalent", [])]
 
 
 def _where(mutant: Mutant) -> str:
@@ -210,7 +234,7 @@ def _shown(mutant: Mutant, outcome: Outcome) -> str:
 
 def _print(report: Report) -> None:
     for stale in report.stale:
-        print(f"{EQUIVALENTS.name}: no survivor is like this: {stale.file}: {stale.source}")
+        print(f"{EQUIVALENTS}: no survivor is like this: {stale.file}: {stale.source}")
     print(report.summary())
 
 
@@ -218,7 +242,11 @@ def _print_json(report: Report) -> None:
     survivors = [
         {**vars(mutant), "outcome": report.outcomes[mutant].value} for mutant in report.survivors
     ]
-    figures = {"mutants": len(report.outcomes), "seconds": round(report.seconds, 1)}
+    figures = {
+        "mutants": len(report.outcomes),
+        "expected": report.expected,
+        "seconds": round(report.seconds, 1),
+    }
     counts = {o.value: n for o, n in Counter(report.outcomes.values()).items()}
     stale = [vars(equivalent) for equivalent in report.stale]
     print(json.dumps({**figures, **counts, "survivors": survivors, "stale": stale}, indent=2))

@@ -32,7 +32,7 @@ PYTEST += [f"-pno:{name}" for name in ("cacheprovider", "unraisableexception", "
 MEMORY_BYTES = 3 << 30
 COLLECTION_TIMEOUT_S = 60.0
 # A test may take this much, and this many times what it takes without a mutant.
-TEST_TIMEOUT_S, TEST_TIMEOUT_FACTOR = 5.0, 20.0
+TEST_TIMEOUT_S, TEST_TIMEOUT_FACTOR = 4.0, 5.0
 # How a child ends: no test noticed, one did, or no test could be run.
 SURVIVED, KILLED, BROKEN = 0, 1, 3
 
@@ -70,8 +70,10 @@ def measure(root: Path, package: str, path: str) -> TestFile:
         data_file=None, source=[str(root / package)], config_file=False, branch=False
     )
     cover.start()
-    pytest.main([*_where(root), path], plugins=[_Settings(), _Measure(found, cover)])
+    code = pytest.main([*_where(root), path], plugins=[_Settings(), _Measure(found, cover)])
     cover.stop()
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        found.failed.append(path)
     data = cover.get_data()
     for name in data.measured_files():
         lines = data.contexts_by_lineno(name)
