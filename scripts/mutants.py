@@ -66,14 +66,18 @@ class Mutant:
         return (raw[: self.start] + self.after.encode() + raw[self.end :]).decode()
 
     @property
+    def becomes(self) -> str:
+        """The line with this wrong in it; of a change over several lines, what they become."""
+        if "\n" in self.before:
+            return self.after
+        line, end = self.source.encode(), self.column + len(self.before.encode())
+        return (line[: self.column] + self.after.encode() + line[end:]).decode()
+
+    @property
     def difference(self) -> str:
         """What was, and what takes its place, as a reader of diffs expects."""
-        if "\n" in self.before:
-            return f"- {self.before}\n+ {self.after}"
-        line = self.source.encode()
-        end = self.column + len(self.before.encode())
-        new = line[: self.column] + self.after.encode() + line[end:]
-        return f"- {self.source}\n+ {new.decode()}"
+        was = self.before if "\n" in self.before else self.source
+        return f"- {was}\n+ {self.becomes}"
 
 
 @dataclass(frozen=True)

@@ -47,21 +47,15 @@ class Equivalent:
     """A mutant that no test can notice, and why. Found by its text, not by its line's number."""
 
     file: str
-    function: str
-    source: str
-    change: str
-    after: str
+    function: str  # `Machine.pop`; empty outside of functions
+    line: str  # as it is written, without its indent
+    becomes: str  # what the mutant makes of it
     why: str
 
     def covers(self, mutant: Mutant) -> bool:
         """True for the mutant that is meant."""
-        return (self.file, self.function, self.source, self.change, self.after) == (
-            mutant.file,
-            mutant.function,
-            mutant.source,
-            mutant.change,
-            mutant.after,
-        )
+        is_there = (self.file, self.function) == (mutant.file, mutant.function)
+        return is_there and (self.line, self.becomes) == (mutant.source, mutant.becomes)
 
 
 @dataclass
@@ -234,7 +228,7 @@ def _shown(mutant: Mutant, outcome: Outcome) -> str:
 
 def _print(report: Report) -> None:
     for stale in report.stale:
-        print(f"{EQUIVALENTS}: no survivor is like this: {stale.file}: {stale.source}")
+        print(f"{EQUIVALENTS}: no survivor is like this: {stale.file}: {stale.becomes}")
     print(report.summary())
 
 

@@ -49,18 +49,16 @@ EXCUSED = """
 [[equivalent]]
 file = "chain/rules.py"
 function = "check"
-source = "if size < 0:"
-change = "comparison"
-after = "(size <= 0)"
+line = "if size < 0:"
+becomes = "if (size <= 0):"
 why = "for the sake of the example"
 """
 STALE = """
 [[equivalent]]
 file = "chain/rules.py"
 function = "check"
-source = "if size > LIMIT:"
-change = "comparison"
-after = "(size >= LIMIT)"
+line = "if size > LIMIT:"
+becomes = "if (size >= LIMIT):"
 why = "a test notices it by now"
 """
 
@@ -182,7 +180,7 @@ def test_survivors_are_printed_as_they_turn_up(project: Path) -> None:
     shown = "chain/rules.py:12: check: raise removed: survived\n"
     assert shown + '    - raise ValueError("negative")\n    + pass\n' in done.stdout
     stale = "scripts/mutate_equivalents.toml: no survivor is like this: chain/rules.py: "
-    assert stale + "if size > LIMIT:\n" in done.stdout
+    assert stale + "if (size >= LIMIT):\n" in done.stdout
     assert "8 mutants in " in done.stdout
     assert "s: 4 killed, 0 timed out, 1 equivalent, 3 survived\n" in done.stdout
     left_out = "fails without a mutant, so left out: tests/chain/test_rules.py::test_wrong"
