@@ -11,8 +11,8 @@ from queue import SimpleQueue
 
 from chain.script.check import ScriptCheck, ScriptFailure, verify_serially
 
-CHUNK = 64
-"""Script checks that a thread takes at once: some milliseconds."""
+CHUNK, LEAST_CHECKS = 64, 16
+"""Script checks that a thread takes at once: some milliseconds; and how few are left to one."""
 
 
 class FairLock:
@@ -71,13 +71,14 @@ class ThreadedVerifier:
 
     def __call__(self, checks: Sequence[ScriptCheck]) -> ScriptFailure | None:
         """See chain.script.check.Verifier."""
-        if self._threads < 2 or len(checks) <= CHUNK:
+        if self._threads < 2 or len(checks) <= LEAST_CHECKS:
             return verify_serially(checks)
         if not self._started:
             self._started = True
             for _ in range(self._threads - 1):
                 threading.Thread(target=self._help, name="scripts", daemon=True).start()
-        batch = _Batch(checks)
+        # A few may be dear, so that nobody should be left alone with many of them.
+        batch = _Batch(checks, min(CHUNK, len(checks) // (4 * self._threads) + 1))
         for _ in range(self._threads - 1):
             self._batches.put(batch)
         batch.work()
@@ -91,8 +92,8 @@ class ThreadedVerifier:
 class _Batch:
     """Checks in chunks, which threads take one after the other."""
 
-    def __init__(self, checks: Sequence[ScriptCheck]) -> None:
-        self._chunks = [checks[at : at + CHUNK] for at in range(0, len(checks), CHUNK)]
+    def __init__(self, checks: Sequence[ScriptCheck], size: int) -> None:
+        self._chunks = [checks[at : at + size] for at in range(0, len(checks), size)]
         self._numbers = count()
         self._finished = threading.Semaphore(0)
         self._failures: dict[int, ScriptFailure] = {}

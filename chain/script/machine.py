@@ -136,14 +136,19 @@ def evaluate(machine: Machine) -> None:
     """Run the machine's script; ScriptError if it fails. Whether it left true is not asked here."""
     if machine.version is not SigVersion.TAPSCRIPT and len(machine.script) > MAX_SCRIPT_SIZE:
         raise ScriptError("SCRIPT_SIZE")
+    stack, altstack = machine.stack, machine.altstack
     for index, (opcode, data, following) in enumerate(op.instructions(machine.script)):
         if machine.trace:
             machine.trace(_step(machine, opcode, data))
         machine.index, machine.position = index, following
-        _check_instruction(machine, opcode, data)
-        if not machine.skipping or op.OP_IF <= opcode <= op.OP_ENDIF:
-            _execute(machine, opcode, data)
-        if len(machine.stack) + len(machine.altstack) > MAX_STACK_SIZE:
+        if data is not None:
+            _push(machine, opcode, data)
+        else:
+            if machine.version is not SigVersion.TAPSCRIPT:
+                _check_opcode(machine, opcode)
+            if not machine.skipping or op.OP_IF <= opcode <= op.OP_ENDIF:
+                OPERATIONS.get(opcode, bad_opcode)(machine)
+        if len(stack) + len(altstack) > MAX_STACK_SIZE:
             raise ScriptError("STACK_SIZE")
     if machine.branches:
         raise ScriptError("UNBALANCED_CONDITIONAL")
@@ -151,11 +156,18 @@ def evaluate(machine: Machine) -> None:
         machine.trace(_step(machine, None, None))
 
 
-def _check_instruction(machine: Machine, opcode: int, data: bytes | None) -> None:
-    """What is refused even within a branch not taken."""
-    if data is not None and len(data) > MAX_SCRIPT_ELEMENT_SIZE:
+def _push(machine: Machine, opcode: int, data: bytes) -> None:
+    if len(data) > MAX_SCRIPT_ELEMENT_SIZE:
         raise ScriptError("PUSH_SIZE")
-    if opcode > op.OP_16 and machine.version is not SigVersion.TAPSCRIPT:
+    if not machine.skipping:
+        if machine.flags & flag.MINIMALDATA and not is_minimal_push(opcode, data):
+            raise ScriptError("MINIMALDATA")
+        machine.stack.append(data)
+
+
+def _check_opcode(machine: Machine, opcode: int) -> None:
+    """What is refused before taproot, even within a branch not taken."""
+    if opcode > op.OP_16:
         machine.count_operations(1)
     if opcode in DISABLED_OPCODES:
         raise ScriptError("DISABLED_OPCODE")
@@ -164,15 +176,9 @@ def _check_instruction(machine: Machine, opcode: int, data: bytes | None) -> Non
         raise ScriptError("OP_CODESEPARATOR")
 
 
-def _execute(machine: Machine, opcode: int, data: bytes | None) -> None:
-    if data is not None:
-        if machine.flags & flag.MINIMALDATA and not is_minimal_push(opcode, data):
-            raise ScriptError("MINIMALDATA")
-        machine.stack.append(data)
-    elif opcode in OPERATIONS:
-        OPERATIONS[opcode](machine)
-    else:
-        raise ScriptError("BAD_OPCODE")
+def bad_opcode(machine: Machine) -> None:
+    """Fail: nothing is defined for this opcode."""
+    raise ScriptError("BAD_OPCODE")
 
 
 def _step(machine: Machine, opcode: int | None, data: bytes | None) -> Step:

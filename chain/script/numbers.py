@@ -33,4 +33,4 @@ def decode_number(data: bytes, must_be_minimal: bool, max_size: int = MAX_NUMBER
 
 def to_bool(data: bytes) -> bool:
     """False for zero in any length, negative zero included; True otherwise."""
-    return any(data[:-1]) or data[-1:] not in (b"", b"\x00", b"\x80")
+    return data.lstrip(b"\x00") not in (b"", b"\x80")
