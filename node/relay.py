@@ -27,6 +27,7 @@ from node.mempool import Mempool
 from node.messages import MSG_TX, MSG_WTX, FeeFilter, Inv, InventoryItem, NotFound, Tx
 from node.orphans import Orphans
 from node.peer import Outbox, Peer, Recent
+from node.submission import RETRIED, submit
 
 ANNOUNCE_INTERVAL_S = 0.1
 """Between two batches of announcements on a link."""
@@ -65,6 +66,8 @@ class Relay:
         self._ready: dict[bytes, None] = {}
         """Orphans, by wtxid, that have got a parent."""
         self._rejected = Recent(MAX_REJECTED)
+        self._too_cheap = Recent(MAX_REJECTED)
+        """Refused for their fee alone: welcome with a child that pays for them."""
         self._confirmed = Recent(MAX_CONFIRMED)
 
     # Links.
@@ -101,7 +104,7 @@ class Relay:
             orphan = self._orphans.get(tx_hash)
             if orphan is not None:
                 self._adopt(peer, orphan)
-            elif not self._has(tx_hash):
+            elif not self._has(tx_hash) and tx_hash not in self._too_cheap:
                 self._fetch.offered(peer, kind, tx_hash)
 
     def _has(self, tx_hash: bytes) -> bool:
@@ -118,7 +121,9 @@ class Relay:
         for tx_hash in (tx.txid, tx.wtxid):
             self._fetch.arrived(tx_hash)
         peer.known.add(tx.wtxid if peer.wtxid_relay else tx.txid)
-        if not self._has(tx.wtxid):
+        if tx.wtxid in self._too_cheap:
+            self._bring_a_child(tx)
+        elif not self._has(tx.wtxid):
             self._consider(peer, tx)
 
     def _consider(self, peer: Peer | None, tx: Transaction) -> None:
@@ -151,10 +156,27 @@ class Relay:
             if peer is not None:
                 self._adopt(peer, tx)
             return
+        if match is PolicyClass.RECONSIDERABLE:
+            self._too_cheap.add(tx.wtxid)
+            self._bring_a_child(tx)
+            return
         self._orphans.remove(tx.wtxid)
         # With another witness it may be fine, and without any its two ids are the same.
         if match is not PolicyClass.WITNESS_STRIPPED:
             self._rejected.add(tx.wtxid)
+
+    def _bring_a_child(self, tx: Transaction) -> None:
+        """It pays too little alone: perhaps an orphan pays for it. Core: Find1P1CPackage."""
+        for wtxid in self._orphans.children_of(tx.txid)[:ORPHANS_AT_ONCE]:
+            child = self._orphans.get(wtxid)
+            if child is None or tx.txid in self._mempool:
+                continue
+            result = submit(self._mempool, [tx, child], self._clock.unix)
+            refusal = result.refusals.get(wtxid)
+            if refusal is not None and refusal.reason.result not in RETRIED:
+                self._orphans.remove(wtxid)
+                self._rejected.add(wtxid)
+        self.tell_changes()
 
     def _adopt(self, peer: Peer, tx: Transaction) -> None:
         """Keep an orphan, and ask who sent it for its parents."""
@@ -185,6 +207,7 @@ class Relay:
             self._ready.update(dict.fromkeys(self._orphans.children_of(tx.txid)))
         self._orphans.remove_for_block(block)
         self._rejected.clear()
+        self._too_cheap.clear()
 
     def block_disconnected(self, block: Block) -> None:
         """What was confirmed is so no longer."""
@@ -192,6 +215,7 @@ class Relay:
             self._confirmed.discard(tx.txid)
             self._confirmed.discard(tx.wtxid)
         self._rejected.clear()
+        self._too_cheap.clear()
 
     # Telling.
 

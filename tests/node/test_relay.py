@@ -476,3 +476,70 @@ def test_ten_thousand_announcements_stay_within_bounds() -> None:
     assert guest.closed is None
     guest.say_raw("inv", b"\xfd\x51\xc3" + bytes(36) * 50_001)
     assert guest.closed is not None and "50001 items" in guest.closed
+
+
+# Parents that pay too little, and children that pay for them.
+
+
+def poor_family(bench: Bench, fee: int = 900) -> tuple[Transaction, Transaction]:
+    parent = payment(coins(bench)[0], fee=0)
+    return parent, payment(coin_of(parent), fee=fee)
+
+
+def test_an_orphan_pays_for_its_parent() -> None:
+    bench = Bench()
+    guest, other = bench.guest(), bench.guest()
+    parent, child = poor_family(bench)
+    guest.say(Tx(child))
+    assert asked(guest) == [parent.txid]
+    guest.say(Tx(parent))
+    assert waits(bench, parent)
+    assert waits(bench, child)
+    bench.tick()
+    assert set(announced(other)) == {parent.wtxid, child.wtxid}
+
+
+def test_a_parent_refused_before_gets_another_chance() -> None:
+    bench = Bench()
+    guest = bench.guest()
+    parent, child = poor_family(bench)
+    guest.say(Tx(parent))
+    assert not waits(bench, parent)
+    assert guest.say(announcing(parent)) == []  # by itself it is not wanted again
+    guest.say(Tx(child))
+    assert asked(guest) == [parent.txid]
+    guest.say(Tx(parent))
+    assert waits(bench, child)
+
+
+def test_a_family_that_pays_too_little_stays_out() -> None:
+    bench = Bench()
+    guest = bench.guest()
+    parent, child = poor_family(bench, fee=1)
+    for tx in (child, parent, parent):
+        guest.say(Tx(tx))
+    assert len(bench.node.mempool) == 0
+
+
+def test_a_false_child_is_not_looked_at_twice() -> None:
+    bench = Bench()
+    guest = bench.guest()
+    parent, child = poor_family(bench)
+    guest.say(Tx(stripped(child)))
+    guest.say(Tx(parent))
+    assert len(bench.node.mempool) == 0
+    bench.tick()
+    assert guest.say(announcing(stripped(child))) == []
+
+
+def test_a_family_crosses_a_network() -> None:
+    network = Simulation(3, 4, rows=base_rows(), latency_s=0.02)
+    network.now += BASE_HEIGHT
+    for number in range(3):
+        network.connect(number, number + 1)
+    network.run(3)
+    parent = payment(mature_coins(network.node(0).chainstate)[0], fee=0)
+    child = payment(coin_of(parent), fee=900)
+    network.node(0).submit_package([parent, child], 0, network.now)
+    network.run(5)
+    assert {entry.txid for entry in network.node(3).mempool} == {parent.txid, child.txid}
