@@ -2,11 +2,12 @@
 
 It does not know validity (`sync`). A body is asked of one peer; when that one takes too long, of
 two others at once, then of four, and so on, while the first may still deliver: a hundred peers that
-announce and withhold delay a block by seconds and then are passed over. Among equals the lot
-decides, so that coming first gains nothing. Within the window bodies come in any order.
+announce and withhold delay a block by seconds and then are passed over. So does one that trickles,
+as soon as somebody else has nothing to do. Among equals the lot decides, so that coming first gains
+nothing. Within the window bodies come in any order.
 
-Beside it: Bitcoin Core, `src/net_processing.cpp`: FindNextBlocksToDownload. Simplified: Core also
-closes a peer that holds up a full window; here the timeout of a block covers that.
+Beside it: Bitcoin Core, `src/net_processing.cpp`: FindNextBlocksToDownload, and the stalling of
+blocks in SendMessages.
 """
 
 from collections.abc import Mapping, Sequence
@@ -105,10 +106,13 @@ class Download:
 
     def arrived(self, peer: Peer, block_hash: bytes) -> bool:
         """It sent a body. True if we had asked anybody for it."""
-        if peer.blocks_asked.pop(block_hash, None) is None:
+        now, asked_at = self._clock.steady, peer.blocks_asked.pop(block_hash, None)
+        if asked_at is None:
             return block_hash in self._asked
         self._expect_no_more(peer, block_hash)
-        peer.last_block_at, peer.is_slow_until = self._clock.steady, 0
+        peer.last_block_at = now
+        if now - asked_at <= BLOCK_TIMEOUT_S:
+            peer.is_slow_until = 0
         for still_owed in peer.blocks_asked:  # it was only slow: expect the rest of it again
             self._asked.setdefault(still_owed, set()).add(peer.link)
         self.look_again()
@@ -136,6 +140,7 @@ class Download:
     def tick(self) -> None:
         """Time has passed: look for those who keep us waiting."""
         now = self._clock.steady
+        others_are_free = any(map(self._is_free, self._peers.values()))
         late = []
         for peer in self._peers.values():
             if not peer.blocks_asked:
@@ -145,11 +150,17 @@ class Download:
             waited = now - max(asked_at, peer.last_block_at)
             if waited > BLOCK_GIVE_UP_S:
                 self._outbox.close(peer, "a block that we asked for did not come")
-            elif waited > patience:
+            elif waited > patience or (others_are_free and now - asked_at > BLOCK_TIMEOUT_S):
                 late.append(peer)
         for peer in late:
             peer.is_slow_until = now + SLOW_S
             self._release(peer)
+
+    def _is_free(self, peer: Peer) -> bool:
+        """Does it have what we lack, and time? Then the window is full of what others owe."""
+        is_quick = peer.is_open and peer.is_slow_until <= self._clock.steady
+        best = peer.best_known
+        return is_quick and not peer.blocks_asked and best is not None and best.sequence is None
 
     def _release(self, peer: Peer) -> None:
         """Let others be asked for what it owes."""

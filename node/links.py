@@ -26,8 +26,9 @@ MAX_OUTBOX_SIZE = 16_000_000
 """What waits for a peer that does not read; four of the longest messages."""
 MAX_INBOUND_PER_ADDRESS = 48
 """Of the 125: one address can't take them all. Loopback is exempt, a network may live there."""
-MAX_HALF_OPEN = 40
-"""Inbound links that have sent no message yet."""
+MAX_HALF_OPEN, MAX_HALF_OPEN_PER_ADDRESS = 40, 8
+"""Inbound links that have sent no message yet: beyond the first the oldest makes room, beyond the
+second (loopback exempt) a newcomer is refused."""
 SILENCE_S = 60.0
 """An inbound link is dropped so long after its last exchange ended; Core's handshake timeout."""
 FIRST_MESSAGE_S = 30.0
@@ -175,23 +176,33 @@ class Links:
         """A new inbound link from `address`. LinkRefused if there are too many."""
         with self._lock:
             self._check_room(address)
+            silent = self._half_open()
             link = self._new(secrets.token_hex(16), True, address)
             now = time.monotonic()
             link.deadlines = {"exchange": now + SILENCE_S, "first message": now + FIRST_MESSAGE_S}
             self._inbound[link.name] = link
+        if len(silent) >= MAX_HALF_OPEN:
+            self.close(silent[0], "it said nothing while others came")
         self.handler.opened(link)
         return link
+
+    def _half_open(self) -> list[Link]:
+        """Inbound links that have not said anything yet, oldest first."""
+        return [link for link in self._inbound.values() if "first message" in link.deadlines]
 
     def _check_room(self, address: NetAddress) -> None:
         if self.stopping:
             raise LinkRefused(503, 5, "this node is stopping")
         if len(self._inbound) >= self.max_inbound:
             raise LinkRefused(503, 60, "no room for another link")
-        half_open = sum("first message" in link.deadlines for link in self._inbound.values())
-        if half_open >= MAX_HALF_OPEN:
-            raise LinkRefused(503, 5, "too many links have not said anything yet")
+        if ip_address(address.host).is_loopback:
+            return
+        if sum(link.address.host == address.host for link in self._half_open()) >= (
+            MAX_HALF_OPEN_PER_ADDRESS
+        ):
+            raise LinkRefused(429, 5, "too many links from your address have not said anything yet")
         from_there = sum(link.address.host == address.host for link in self._inbound.values())
-        if from_there >= MAX_INBOUND_PER_ADDRESS and not ip_address(address.host).is_loopback:
+        if from_there >= MAX_INBOUND_PER_ADDRESS:
             raise LinkRefused(429, 60, "too many links from your address")
 
     def dialled(self, address: NetAddress, name: str) -> Link:

@@ -33,6 +33,8 @@ OTHER_FILES = 300
 MAX_BODY_SIZE = 8_400_000
 """The longest body of any route: a block of 4,000,000 bytes as hex, in JSON."""
 PEER_PATH, MAX_PEER_BODY_SIZE = "/p2p", 4_000_024
+FIRST_REQUEST_S = 20.0
+"""A new connection asks for something so soon; one that only keeps others out is cut off."""
 REQUEST_S = 30.0
 """A request has come whole so long after its first byte; Core's HTTP server waits as long."""
 REPLY_S = 60.0
@@ -100,15 +102,22 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
     """A connection that knows since when it has been kept waiting."""
 
     parser_class = _Parser
+    has_asked = False  # anything, ever
     receiving_since: float | None = None
     sending_since: float | None = None
+
+    def service(self) -> None:
+        self.has_asked = True
+        super().service()
 
     def is_slow(self, now: float) -> bool:
         """Whether its client takes too long over a request or over reading a reply."""
         self.receiving_since = self.request and (self.receiving_since or now)
         self.sending_since = self.total_outbufs_len and (self.sending_since or now)
+        is_mute = not (self.has_asked or self.request or self.requests)
         return bool(
-            (self.receiving_since and now - self.receiving_since > REQUEST_S)
+            (is_mute and now - self.creation_time > FIRST_REQUEST_S)
+            or (self.receiving_since and now - self.receiving_since > REQUEST_S)
             or (self.sending_since and now - self.sending_since > REPLY_S)
         )
 

@@ -90,6 +90,19 @@ def test_five_hundred_that_dawdle_keep_nobody_else_waiting() -> None:
             raw.close()
 
 
+def test_who_connects_and_asks_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.server.FIRST_REQUEST_S", 0.5)
+    with listening() as listener, socket.create_connection(listener.address) as mute:
+        kept = http.client.HTTPConnection(*listener.address, timeout=10)
+        kept.request("GET", "/plain")
+        kept.getresponse().read()
+        mute.settimeout(5)
+        assert mute.recv(1) == b""
+        kept.request("GET", "/plain")  # it has asked before, and may stay
+        assert kept.getresponse().read() == b"answered"
+        kept.close()
+
+
 def test_the_limit_on_open_files_is_raised_as_far_as_it_goes() -> None:
     code = (
         "import resource; from node import server\n"

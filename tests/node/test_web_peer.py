@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from chain.params import REGTEST
-from node.links import Link
+from node.events import NetAddress
+from node.links import Link, LinkRefused
 from tests.node.http_support import Dialler, Listener, eventually, frame, listening
 
 
@@ -299,18 +300,35 @@ def test_full_is_503_and_too_many_from_one_address_429(
         dialler.close()
     with listening(max_inbound=60) as listener:
         dialler = Dialler(listener.address)
-        for _ in range(40):
-            name = dialler.open()
-        reply = dialler.ask()
-        assert (reply.status, reply.headers["Retry-After"]) == (503, "5")
-        assert b"not said anything" in reply.read()
-        assert dialler.status(body=frame(), Farthing_Link=name, Farthing_Seq="1") == 200
-        dialler.open()
+        silent = [dialler.open() for _ in range(41)]
+        # The eldest of those that have said nothing made room for the last.
+        assert listener.recorder.reasons == ["it said nothing while others came"]
+        for name, status in ((silent[0], 410), (silent[1], 200)):
+            answer = dialler.status(body=frame(), Farthing_Link=name, Farthing_Seq="1")
+            assert answer == status
         for link in listener.links.all():
             link.deadlines.pop("first message", None)
         for _ in range(8):  # loopback is exempt from the limit of 48 an address
             dialler.open()
         dialler.close()
+
+
+def test_strangers_get_few_links_before_they_say_anything() -> None:
+    with listening(max_inbound=60) as listener:
+        stranger, other = NetAddress("10.1.2.3", 5), NetAddress("10.1.2.4", 5)
+        links = [listener.links.accept(stranger) for _ in range(8)]
+        with pytest.raises(LinkRefused, match="have not said anything yet") as caught:
+            listener.links.accept(stranger)
+        assert (caught.value.status, caught.value.retry_after_s) == (429, 5)
+        listener.links.accept(other)
+        links[0].deadlines.pop("first message")
+        listener.links.accept(stranger)
+        for link in listener.links.all():
+            link.deadlines.pop("first message", None)
+        with pytest.raises(LinkRefused, match=r"too many links from your address$"):
+            for _ in range(40):
+                link = listener.links.accept(stranger)
+                link.deadlines.pop("first message")
 
 
 def test_stopping_refuses_links_and_ends_polls(dialler: Dialler, listener: Listener) -> None:
