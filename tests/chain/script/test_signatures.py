@@ -37,6 +37,7 @@ def test_der_of_all_sizes_is_strict() -> None:
         der(1 << 255, S, "negative") + b"\x01",
         der(S, 1 << 255, "negative") + b"\x01",
         der(1 << 300, S) + b"\x01",
+        der((1 << 264) - 1, 1 << 255) + b"\x01",  # 74 bytes
         b"\x31" + GOOD[1:] + b"\x01",
         GOOD[:2] + b"\x03" + GOOD[3:] + b"\x01",
         GOOD[:3] + b"\xff" + GOOD[4:] + b"\x01",
@@ -53,6 +54,14 @@ def test_not_strict_der(signature: bytes) -> None:
             with pytest.raises(ScriptError, match="SIG_DER"):
                 check_signature_encoding(signature, flag)
     check_signature_encoding(signature, 0)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 3, 4 + GOOD[3], 5 + GOOD[3]])
+def test_each_byte_around_the_numbers_has_one_right_value(place: int) -> None:
+    right = GOOD[place]
+    for value in range(256):
+        signature = GOOD[:place] + bytes([value]) + GOOD[place + 1 :] + b"\x01"
+        assert is_strict_der(signature) == (value == right)
 
 
 @pytest.mark.parametrize(
