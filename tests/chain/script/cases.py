@@ -233,6 +233,7 @@ CASES: list[tuple[str, Spend]] = [
     ("UNBALANCED_CONDITIONAL", bare("1 IF", "1 ENDIF")),
     # Lock times.
     ("OK", bare("", "5 CHECKLOCKTIMEVERIFY", locktime=5, sequence=0)),
+    ("OK", bare("", "0 CHECKLOCKTIMEVERIFY 1", sequence=0)),
     ("NEGATIVE_LOCKTIME", bare("", "-1 CHECKLOCKTIMEVERIFY", locktime=5, sequence=0)),
     ("NEGATIVE_LOCKTIME", bare("", "-1 CHECKSEQUENCEVERIFY", sequence=0)),
     ("UNSATISFIED_LOCKTIME", bare("", "6 CHECKLOCKTIMEVERIFY", locktime=5, sequence=0)),
@@ -247,6 +248,7 @@ CASES: list[tuple[str, Spend]] = [
     ("UNSATISFIED_LOCKTIME", bare("", "5 CHECKSEQUENCEVERIFY", sequence=1 << 22 | 5)),
     ("UNSATISFIED_LOCKTIME", bare("", "5 CHECKSEQUENCEVERIFY", sequence=1 << 31 | 5)),
     ("OK", bare("", f"{1 << 31} CHECKSEQUENCEVERIFY", sequence=5)),
+    ("OK", bare("", f"{1 << 31} CHECKSEQUENCEVERIFY", sequence=5, version=1)),
     ("OK", bare("", "6 CHECKSEQUENCEVERIFY", CONSENSUS & ~CSV, sequence=5)),
     # Malleability.
     ("OK", legacy(PAY_KEY, STANDARD)),
@@ -287,6 +289,9 @@ CASES: list[tuple[str, Spend]] = [
     ("OK", bare("2", "IF 1 ENDIF", SEGWIT | MINIMALIF)),
     ("OK", legacy(PAY_KEY + script("NOT"), CONSENSUS, code=b"\x51")),
     ("NULLFAIL", legacy(PAY_KEY + script("NOT"), NULLFAIL, code=b"\x51")),
+    ("OK", bare("0", f"<{KEY.hex()}> CHECKSIG NOT", NULLFAIL)),
+    ("OK", bare("0 0", f"1 <{KEY.hex()}> 1 CHECKMULTISIG NOT", NULLFAIL)),
+    ("NULLFAIL", legacy(TWO_OF_TWO + script("NOT"), NULLFAIL, before=[b"", b""])),
     ("NULLFAIL", legacy(ONE_OF_ONE + script("NOT"), NULLFAIL, code=b"\x51", before=[b""])),
     # Kept free for soft forks.
     ("OK", bare("", "1 NOP1 NOP10")),

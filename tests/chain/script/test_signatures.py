@@ -18,7 +18,7 @@ R, S = numbers(GOOD)
 
 
 def test_der_of_all_sizes_is_strict() -> None:
-    for r in (1, 0x7F, 0x80, 1 << 255, R, (1 << 264) - 1):
+    for r in (0, 1, 0x7F, 0x80, 1 << 255, R, (1 << 264) - 1):
         assert is_strict_der(der(r, S) + b"\x01")
         assert is_strict_der(der(S, r) + b"\x01")
 
@@ -74,6 +74,7 @@ def test_each_byte_around_the_numbers_has_one_right_value(place: int) -> None:
         (R, ORDER - 1, False),
         (R, ORDER, True),  # libsecp256k1 reads it as zero
         (ORDER, ORDER - 1, True),
+        (1 << 256, ORDER - 1, True),  # its first byte is 1
         (ORDER - 1, ORDER - 1, False),
     ],
 )
