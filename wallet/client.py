@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
+from chain.block import Block
 from chain.encoding import display_hash, parse_hash
 from chain.errors import DecodeError
 from chain.hashes import sha256
@@ -42,6 +43,7 @@ CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 20.0  # a read; a busy node answers within seconds
 BODY_TIMEOUT_S = 60.0  # a whole answer
 MAX_TRANSACTION_BYTES = 4_000_000  # a block's worth
+MAX_BLOCK_BYTES = 4_000_000
 MAX_JSON_BYTES = 50_000_000  # a page of 75 transactions of standard size, as JSON
 MAX_TEXT_BYTES = 10_000
 PAGE_SIZE = 25  # confirmed transactions a page: Esplora's contract
@@ -142,6 +144,37 @@ class EsploraClient:
         if transaction.txid != txid:
             raise self._nonsense(f"another transaction than {name}, which was asked for")
         return transaction
+
+    def status(self, txid: bytes) -> Status:
+        """Where a transaction that the node has is: in a block or waiting."""
+        try:
+            return _status(self._json(f"/tx/{display_hash(txid)}/status"))
+        except (LookupError, TypeError, ValueError):
+            raise self._nonsense("a status that is not one") from None
+
+    def block_hash(self, height: int) -> bytes | None:
+        """The hash of the block at `height` of the node's chain; None if it is not that high."""
+        status, body = self._get(f"/block-height/{height}", MAX_TEXT_BYTES)
+        if status == 404:
+            return None
+        try:
+            return parse_hash(self._expect_ok(status, body).decode())
+        except ValueError:
+            raise self._nonsense("something that is not a block's hash") from None
+
+    def block(self, block_hash: bytes) -> Block | None:
+        """A block from its raw bytes, its hash recomputed; None if the node has it not."""
+        name = display_hash(block_hash)
+        status, body = self._get(f"/block/{name}/raw", MAX_BLOCK_BYTES)
+        if status == 404:
+            return None
+        try:
+            block = Block.parse(self._expect_ok(status, body))
+        except DecodeError:
+            raise self._nonsense(f"bytes that are no block for {name}") from None
+        if block.hash != block_hash:
+            raise self._nonsense(f"another block than {name}, which was asked for")
+        return block
 
     def feerate(self, target: int) -> Decimal:
         """Satoshis a virtual byte to confirm within `target` blocks, by the node's estimate.

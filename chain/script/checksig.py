@@ -15,7 +15,7 @@ from chain.script.machine import OPERATIONS, Machine
 from chain.script.numbers import FALSE, TRUE, encode_number
 from chain.script.opcodes import cut
 from chain.script.operations import verify
-from chain.script.script import MAX_PUBKEYS_PER_MULTISIG, find_and_delete, push
+from chain.script.script import MAX_PUBKEYS_PER_MULTISIG, push
 from chain.script.sighash import SigVersion, signed_code
 from chain.script.signatures import check_public_key_encoding, check_signature_encoding
 
@@ -53,14 +53,13 @@ def _code_signed_by(signatures: Sequence[bytes], machine: Machine) -> bytes:
     """
     if machine.version is not SigVersion.BASE:
         return machine.script_code
-    code: Sequence[bytes] = cut(machine.script)
+    code = cut(machine.script)
     if machine.code_start:
         code = code[machine.codeseparator_index + 1 :]
-    for signature in signatures:
-        code, found = find_and_delete(code, push(signature))
-        if found and machine.flags & flag.CONST_SCRIPTCODE:
-            raise ScriptError("SIG_FINDANDDELETE")
-    return signed_code(code)
+    pushes = {push(signature) for signature in signatures}
+    if machine.flags & flag.CONST_SCRIPTCODE and not pushes.isdisjoint(code):
+        raise ScriptError("SIG_FINDANDDELETE")
+    return signed_code(code, pushes)
 
 
 def _check_tapscript_signature(machine: Machine, signature: bytes, public_key: bytes) -> bool:

@@ -5,7 +5,7 @@ here takes time linear in the script, which may be hostile.
 Reference: Core, src/script/script.cpp; FindAndDelete in interpreter.cpp.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from chain.script import opcodes as op
 from chain.script.errors import ScriptError
@@ -75,13 +75,12 @@ def count_sigops(script: bytes, accurate: bool) -> int:
     return count
 
 
-def find_and_delete(code: Sequence[bytes], unwanted: bytes) -> tuple[Sequence[bytes], int]:
-    """`code`, in instructions, without those that are `unwanted`, and how many they were.
+def find_and_delete(code: Sequence[bytes], unwanted: Set[bytes]) -> list[bytes]:
+    """`code`, in instructions, without those that are `unwanted`.
 
     A historical accident that legacy signature hashes must repeat for ever.
     """
-    kept = [instruction for instruction in code if instruction != unwanted]
-    return kept, len(code) - len(kept)
+    return [instruction for instruction in code if instruction not in unwanted]
 
 
 def is_p2sh(script: bytes) -> bool:

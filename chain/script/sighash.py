@@ -7,7 +7,7 @@ Reference: BIP 143, BIP 341 and 342; Core, SignatureHash in src/script/interpret
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from enum import Enum
 from functools import cached_property
 
@@ -15,6 +15,7 @@ from chain.encoding import var_bytes, write_compact_size
 from chain.hashes import sha256, sha256d, tagged_hash
 from chain.script.errors import ScriptError
 from chain.script.opcodes import OP_CODESEPARATOR, TruncatedPushError, cut, instructions
+from chain.script.script import find_and_delete
 from chain.transaction import Transaction, TxOut
 
 SIGHASH_DEFAULT, SIGHASH_ALL, SIGHASH_NONE, SIGHASH_SINGLE = 0, 1, 2, 3
@@ -110,13 +111,12 @@ class SignedCode(bytes):
     """What of a script a legacy digest covers, behind its size: made by `signed_code`."""
 
 
-def signed_code(code: Sequence[bytes]) -> SignedCode:
-    """`code`, in instructions, without its OP_CODESEPARATORs.
+def signed_code(code: Sequence[bytes], unwanted: Set[bytes] = frozenset()) -> SignedCode:
+    """`code`, in instructions, without its OP_CODESEPARATORs and without what is `unwanted`.
 
     If its last push is cut off, Core counts the bytes after that opcode but leaves them out.
     """
-    separator = bytes([OP_CODESEPARATOR])
-    kept = [instruction for instruction in code if instruction != separator]
+    kept = find_and_delete(code, {*unwanted, bytes([OP_CODESEPARATOR])})
     script = b"".join(kept)
     size, end = len(script), len(script)
     try:

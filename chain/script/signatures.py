@@ -7,7 +7,6 @@ Reference: BIP 66 (strict DER), BIP 146 (low S); Core, src/script/interpreter.cp
 """
 
 from chain.curve import CURVE_ORDER
-from chain.der import parse_lax_der
 from chain.script import flags as flag
 from chain.script.errors import ScriptError
 from chain.script.sighash import SIGHASH_ALL, SIGHASH_ANYONECANPAY, SIGHASH_SINGLE, SigVersion
@@ -66,9 +65,11 @@ def _is_der_integer(encoded: bytes) -> bool:
 
 
 def _has_low_s(signature: bytes) -> bool:
-    """Whether S is at most half the order of the curve.
+    """Whether S of a signature that is strict DER is at most half the order of the curve.
 
     As libsecp256k1 has it, a signature with a number out of range is read as zero, which is low.
     """
-    r, s = parse_lax_der(signature[:-1]) or (0, 0)
+    r_end = 4 + signature[3]
+    r = int.from_bytes(signature[4:r_end], "big")
+    s = int.from_bytes(signature[r_end + 2 : -1], "big")
     return s <= CURVE_ORDER // 2 or max(r, s) >= CURVE_ORDER

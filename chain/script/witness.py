@@ -88,7 +88,7 @@ def _run(machine: Machine) -> None:
 
 
 def _check_element_sizes(elements: Sequence[bytes]) -> None:
-    if max(map(len, elements), default=0) > MAX_SCRIPT_ELEMENT_SIZE:
+    if any(len(element) > MAX_SCRIPT_ELEMENT_SIZE for element in elements):
         raise ScriptError("PUSH_SIZE")
 
 

@@ -160,3 +160,151 @@ def script(
         as_json,
         is_slow,
     )
+
+
+def node_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --node and --offline: who is asked for what was not given."""
+    function = click.option("--offline", is_flag=True, help="Ask no node.")(function)
+    return click.option(
+        "--node",
+        "node_url",
+        envvar="FARTHING_NODE",
+        show_envvar=True,
+        metavar="URL",
+        help="The node to ask.  [default: the first of a running testnet]",
+    )(function)
+
+
+def spend_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the ways to give the outputs that a transaction spends."""
+    function = click.option(
+        "--prevtx",
+        "parents",
+        multiple=True,
+        metavar="WHAT",
+        help="A transaction that it spends from; may come again.",
+    )(function)
+    function = click.option(
+        "--spent",
+        multiple=True,
+        metavar="VALUE:SCRIPTHEX",
+        help="The output that an input spends, in satoshis; once for each input, in order.",
+    )(function)
+    return click.option(
+        "--input", "chosen", metavar="N", help="Which input's steps to show; or all."
+    )(function)
+
+
+@explain.command()
+@click.argument("what")
+@spend_options
+@flags_option
+@node_option
+@network_option
+@step_option
+@json_option
+def tx(
+    what: str,
+    chosen: str | None,
+    spent: tuple[str, ...],
+    parents: tuple[str, ...],
+    flag_names: str,
+    node_url: str | None,
+    offline: bool,
+    network: str,
+    is_slow: bool,
+    as_json: bool,
+) -> None:
+    """A transaction: every field, the fee, broken rules; each spend, one step at a time.
+
+    WHAT is a txid, hex, a file or -. The fee and the steps need the outputs that it spends: a node
+    is asked for them, or they are given with --spent or --prevtx.
+
+    \b
+    Examples:
+      farthing explain tx TXID
+      farthing explain tx payment.hex --spent 5000000000:0014… --input 0
+      farthing explain tx - --offline < payment.hex
+    """
+    # lazy: as above
+    from scripts.cli import explain_work as work
+
+    known = work.Known(spent, parents, chosen, flag_names, network)
+    show(work.transaction(what, known, work.node_of(node_url, offline)), as_json, is_slow)
+
+
+@explain.command()
+@click.argument("what")
+@node_option
+@network_option
+@json_option
+def block(what: str, node_url: str | None, offline: bool, network: str, as_json: bool) -> None:
+    """A block or a header: fields, proof of work, coinbase, tree, transactions, broken rules.
+
+    WHAT is a height, a block's hash, hex, a file or -.
+
+    \b
+    Examples:
+      farthing explain block 0
+      farthing explain block block.bin --network main
+    """
+    # lazy: as above
+    from scripts.cli import explain_work as work
+
+    show(work.block(what, network, work.node_of(node_url, offline)), as_json)
+
+
+@explain.command()
+@click.argument("what", metavar="ADDRESS")
+@json_option
+def address(what: str, as_json: bool) -> None:
+    """An address: its parts, its networks, its script; or where it was mistyped.
+
+    \b
+    Example:
+      farthing explain address bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080
+    """
+    # lazy: as above
+    from scripts.cli import explain_work as work
+
+    show(work.address(what), as_json)
+
+
+@explain.command()
+@click.argument("what")
+@network_option
+@json_option
+def message(what: str, network: str, as_json: bool) -> None:
+    """Peer messages in their frames: magic, command, length, checksum, payload.
+
+    \b
+    Example:
+      farthing explain message fabfb5da70696e67000000000000000008000000…
+    """
+    # lazy: as above
+    from scripts.cli import explain_work as work
+
+    show(work.message(what, network), as_json)
+
+
+@explain.command()
+@click.argument("what")
+@node_option
+@network_option
+@step_option
+@json_option
+def anything(
+    what: str, node_url: str | None, offline: bool, network: str, is_slow: bool, as_json: bool
+) -> None:
+    """Whatever it is: the kind is guessed. The word `anything` may be left out.
+
+    \b
+    Examples:
+      farthing explain anything payment.hex
+      farthing explain TXID
+    """
+    # lazy: as above
+    from scripts.cli import explain_work as work
+
+    found = work.anything(what, network, work.node_of(node_url, offline))
+    show(found, as_json, is_slow)

@@ -7,6 +7,7 @@ and beside a field; `--json` has all of it.
 import shutil
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import click
@@ -18,6 +19,8 @@ from scripts.explain.signatures import describe
 
 PIPED_WIDTH, LEAST_WIDTH, GREATEST_WIDTH = 100, 60, 160  # columns
 WIDE = 100  # columns from which on there is room for paths and longer hex
+SHOWN_VALUE = 2_000  # characters of a value
+SHOWN_ALIKE = 20  # sections of a kind
 SHOWN_STACK = 8  # elements of a stack, from the top
 LEAST_COLUMN = 12  # columns of a grid's column that must give way
 
@@ -64,16 +67,30 @@ def shorten(text: str, width: int) -> str:
 
 def lines_of(explanation: Explanation, width: int) -> Iterator[str]:
     """The page, without the scripts that were run."""
+    if explanation.guess:
+        yield dim(explanation.guess)
     yield bold(explanation.title)
     yield from field_lines(explanation.facts, width, with_bytes=False)
-    for section in explanation.sections:
-        yield ""
-        yield from section_lines(section, width)
+    yield from sections_lines(explanation.sections, width)
     if explanation.problems:
         yield ""
         yield bad("Broken rules")
         for problem in explanation.problems:
             yield from problem_lines(problem, width)
+
+
+def sections_lines(sections: Sequence[Section], width: int) -> Iterator[str]:
+    """Sections with a blank line before each; of many alike (inputs, outputs) the first few."""
+    seen: Counter[str] = Counter()
+    for section in sections:
+        seen[section.title.split()[0]] += 1
+        if seen[section.title.split()[0]] <= SHOWN_ALIKE:
+            yield ""
+            yield from section_lines(section, width)
+    for word, count in seen.items():
+        if count > SHOWN_ALIKE:
+            yield ""
+            yield dim(f"… and {count - SHOWN_ALIKE} more like {word} 0; --json has all of them")
 
 
 def hint_lines(explanation: Explanation, width: int) -> Iterator[str]:
@@ -115,7 +132,7 @@ def field_lines(fields: Sequence[Field], width: int, with_bytes: bool = True) ->
     """One field after the other: its place, its bytes, its name, its value, what it means."""
     with_bytes = with_bytes and any(each.raw is not None for each in fields)
     name_width = min(max((len(each.name) for each in fields), default=0), 22)
-    byte_width = 17 if width >= WIDE else 9
+    byte_width = 17 if width > PIPED_WIDTH else 9
     for each in fields:
         head = "  "
         if with_bytes:
@@ -130,7 +147,7 @@ def field_lines(fields: Sequence[Field], width: int, with_bytes: bool = True) ->
 
 def value_lines(each: Field, width: int) -> list[str]:
     """The value, and its meaning beside it if there is room, else below."""
-    value, meaning = shown(each.value), each.meaning
+    value, meaning = shorten(shown(each.value), SHOWN_VALUE), each.meaning
     if not meaning:
         return wrap(value, width)
     if not value:
@@ -220,6 +237,8 @@ def step_lines(number: int, step: StepRecord, width: int) -> Iterator[str]:
         yield f"      {name:<16} {shorten(value, width - 23)}"
     for check in step.checks:
         yield from check_lines(check, width)
+    if step.offset == 0 and step.before:
+        yield from stack_lines(step.before, width, "begins")
     if step.opcode is not None and step.after is not None:
         yield from stack_lines(step.after, width)
     if step.altstack:

@@ -113,8 +113,14 @@ class RecordingChecker(TransactionChecker):
 
     __slots__ = ("asked",)
 
-    def __init__(self, tx: Transaction, input_index: int, spent_outputs: Sequence[TxOut]) -> None:
-        super().__init__(tx, input_index, spent_outputs)
+    def __init__(
+        self,
+        tx: Transaction,
+        input_index: int,
+        spent_outputs: Sequence[TxOut],
+        precomputed: sighash.PrecomputedSighash | None = None,
+    ) -> None:
+        super().__init__(tx, input_index, spent_outputs, precomputed)
         self.asked: list[Check] = []
 
     def check_ecdsa(
@@ -257,11 +263,12 @@ def debug_spend(
     input_index: int,
     spent_outputs: Sequence[TxOut],
     flags: ScriptFlag = STANDARD_FLAGS,
+    precomputed: sighash.PrecomputedSighash | None = None,
 ) -> Run:
     """Run one input of `tx`, all of whose `spent_outputs` are given. Never raises ScriptError."""
     tx_in, spent = tx.inputs[input_index], spent_outputs[input_index]
     run = Run(f"input {input_index}", flags)
-    checker = RecordingChecker(tx, input_index, spent_outputs)
+    checker = RecordingChecker(tx, input_index, spent_outputs, precomputed)
     what = tx_in.script_sig, spent.script_pubkey, tx_in.witness
     recorder = _Recorder(run, stages_of(*what, flags), checker)
     try:

@@ -32,6 +32,11 @@ class Given:
             return self.source
         return repr(self.text[:60] + ("…" if len(self.text) > 60 else ""))
 
+    @property
+    def is_odd_hex(self) -> bool:
+        """Whether it is hex but for a digit that is missing or too many."""
+        return self.raw is None and bool(_HEX.fullmatch(self.text.encode(errors="replace")))
+
     def bytes(self, what: str) -> bytes:
         """The bytes; ExplainError if it is text, or nothing."""
         if self.raw is None:
@@ -42,7 +47,7 @@ class Given:
 
     def _complaint(self) -> str:
         compact = "".join(self.text.split())
-        if compact and not _HEX.sub(b"", compact.encode()):
+        if compact and self.is_odd_hex:
             return f"{len(compact)} hex digits are not whole bytes: one is missing or too many"
         for place, letter in enumerate(compact):
             if not _HEX.fullmatch(letter.encode()):

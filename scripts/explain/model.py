@@ -5,7 +5,7 @@ Knows how it is written as JSON; does not know what it explains, nor how people 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Explanation:
     problems: Sequence[Problem] = ()
     runs: Sequence["Run"] = ()
     hints: Sequence[str] = ()  # what to do to be told more
-    is_checked: bool = field(default=True)  # no problems means that none was found
+    guess: str = ""  # the kind, if it was not named
 
     def to_json(self) -> Json:
         """`facts` as one object, so that a program finds `txid` or `fee` by name."""

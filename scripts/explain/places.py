@@ -11,9 +11,9 @@ from functools import cache
 from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
 
-import chain
+from chain import encoding
 
-ROOT = Path(chain.__file__).resolve().parent.parent
+ROOT = Path(encoding.__file__).resolve().parent.parent
 
 
 def _place(file: str, line: int) -> str:

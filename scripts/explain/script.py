@@ -39,6 +39,7 @@ SHAPES = {
     ScriptType.WITNESS_UNKNOWN: "a witness version without rules yet: anybody may spend it",
     ScriptType.NONSTANDARD: "none of the standard shapes",
 }
+MAX_SHORT_NUMBER = 10  # digits that may be meant as a number to push
 MAX_ROWS = 2_000  # instructions shown
 
 
@@ -126,4 +127,6 @@ def script_of(given: Given) -> bytes:
     # lazy: only scripts are written in words
     from scripts.explain.asm import assemble
 
+    if given.raw is None and len(given.text) > MAX_SHORT_NUMBER and given.is_odd_hex:
+        given.bytes("a script")  # says what is wrong
     return given.raw if given.raw is not None else assemble(given.text)

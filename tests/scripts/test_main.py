@@ -51,6 +51,11 @@ def test_these_are_the_commands() -> None:
         "node run",
         "node watch",
         "explain script",
+        "explain tx",
+        "explain block",
+        "explain address",
+        "explain message",
+        "explain anything",
     }
 
 

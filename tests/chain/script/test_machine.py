@@ -51,6 +51,13 @@ def test_code_separators_are_counted_in_instructions_and_in_bytes() -> None:
     assert run.script_code == script("1 0 IF CODESEPARATOR ENDIF")
 
 
+def test_a_new_machine_has_done_nothing() -> None:
+    new = machine("1")
+    assert (new.position, new.index, new.op_count, new.skipping) == (0, 0, 0, 0)
+    assert (new.code_start, new.codeseparator_index) == (0, 0xFFFFFFFF)
+    assert (new.signature_budget, new.branches, new.altstack) == (0, [], [])
+
+
 def test_deep_nesting_takes_linear_time() -> None:
     def seconds(depth: int) -> float:
         run = machine("0" + " IF" * depth + " ENDIF" * depth, SigVersion.TAPSCRIPT)
@@ -107,6 +114,17 @@ def test_a_trace_tells_skipped_steps_from_executed_ones() -> None:
         ("OP_1", True, None),
         ("OP_ENDIF", True, None),
         ("", True, None),
+    ]
+
+
+def test_branches_within_a_branch_not_taken_are_still_counted() -> None:
+    spend = Spend(bare_tx(), 0, [TxOut(1, script("0 IF 1 IF NOP ENDIF ENDIF 1"))], 0)
+    assert [(s.name, s.is_executed) for s in steps_of(spend)[2:7]] == [
+        ("OP_IF", True),
+        ("OP_1", False),
+        ("OP_IF", True),
+        ("OP_NOP", False),
+        ("OP_ENDIF", True),
     ]
 
 

@@ -100,8 +100,9 @@ def test_sigops(words: str, crude: int, accurate: int) -> None:
     ],
 )
 def test_find_and_delete(words: str, unwanted: str, left: str, found: int) -> None:
-    kept, count = find_and_delete(cut(script(words)), script(unwanted))
-    assert (b"".join(kept), count) == (script(left), found)
+    kept = find_and_delete(cut(script(words)), {script(unwanted)})
+    assert b"".join(kept) == script(left)
+    assert len(cut(script(words))) - len(kept) == found
 
 
 @given(st.binary(max_size=600))
@@ -114,14 +115,14 @@ def test_find_and_delete_as_python_bitcoinlib_does(words: list[str]) -> None:
     whole = script(" ".join(words))
     for unwanted in (script("1"), script("<51>"), script("<5152>")):
         expected = bytes(FindAndDelete(CScript(whole), CScript(unwanted)))
-        assert b"".join(find_and_delete(cut(whole), unwanted)[0]) == expected
+        assert b"".join(find_and_delete(cut(whole), {unwanted})) == expected
 
 
 def test_hostile_scripts_take_linear_time() -> None:
     def seconds(size: int) -> float:
         start = time.process_time()
         hostile = b"\x51\x52" * size
-        find_and_delete(cut(hostile), b"\x51")
+        find_and_delete(cut(hostile), {b"\x51"})
         count_sigops(b"\xae" * size, True)
         return time.process_time() - start
 

@@ -18,7 +18,7 @@ R, S = numbers(GOOD)
 
 
 def test_der_of_all_sizes_is_strict() -> None:
-    for r in (1, 0x7F, 0x80, 1 << 255, R, (1 << 264) - 1):
+    for r in (0, 1, 0x7F, 0x80, 1 << 255, R, (1 << 264) - 1):
         assert is_strict_der(der(r, S) + b"\x01")
         assert is_strict_der(der(S, r) + b"\x01")
 
@@ -37,6 +37,7 @@ def test_der_of_all_sizes_is_strict() -> None:
         der(1 << 255, S, "negative") + b"\x01",
         der(S, 1 << 255, "negative") + b"\x01",
         der(1 << 300, S) + b"\x01",
+        der((1 << 264) - 1, 1 << 255) + b"\x01",  # 74 bytes
         b"\x31" + GOOD[1:] + b"\x01",
         GOOD[:2] + b"\x03" + GOOD[3:] + b"\x01",
         GOOD[:3] + b"\xff" + GOOD[4:] + b"\x01",
@@ -55,6 +56,14 @@ def test_not_strict_der(signature: bytes) -> None:
     check_signature_encoding(signature, 0)
 
 
+@pytest.mark.parametrize("place", [0, 1, 2, 3, 4 + GOOD[3], 5 + GOOD[3]])
+def test_each_byte_around_the_numbers_has_one_right_value(place: int) -> None:
+    right = GOOD[place]
+    for value in range(256):
+        signature = GOOD[:place] + bytes([value]) + GOOD[place + 1 :] + b"\x01"
+        assert is_strict_der(signature) == (value == right)
+
+
 @pytest.mark.parametrize(
     ("r", "s", "is_low"),
     [
@@ -65,6 +74,7 @@ def test_not_strict_der(signature: bytes) -> None:
         (R, ORDER - 1, False),
         (R, ORDER, True),  # libsecp256k1 reads it as zero
         (ORDER, ORDER - 1, True),
+        (1 << 256, ORDER - 1, True),  # its first byte is 1
         (ORDER - 1, ORDER - 1, False),
     ],
 )

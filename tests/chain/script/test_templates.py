@@ -72,3 +72,11 @@ def test_near_misses(words: str, name: str) -> None:
 def test_the_keys_of_a_multisig() -> None:
     assert multisig_keys(multisig(2, [KEY, LONG_KEY])) == (2, [KEY, LONG_KEY])
     assert multisig_keys(templates.p2pk(KEY)) is None
+
+
+@pytest.mark.parametrize("first", range(10))
+def test_the_first_byte_of_a_key_says_its_size(first: int) -> None:
+    size = {2: 33, 3: 33, 4: 65, 6: 65, 7: 65}.get(first)
+    for length in (1, 32, 33, 34, 64, 65, 66):
+        pays_key = templates.p2pk(bytes([first]) + bytes(length - 1))
+        assert (classify(pays_key) is ScriptType.P2PK) == (length == size)
