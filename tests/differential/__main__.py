@@ -3,17 +3,18 @@
     python -m tests.differential --spends 20000 --blocks 2000 --trees 500 [--seed N]
 
 Case number i is built from the seed N + i. At the first difference it prints the seed of that case,
-how to run it alone, and ends with code 1. So it does if some reason to refuse a block was never met
-in a run of 2,000 blocks or more.
+how to run it alone, and ends with code 1. So it does if a run of this size never met some reason
+to refuse a block, or some error of scripts.
 """
 
 import sys
 import time
 from argparse import ArgumentParser
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from chain.errors import Reason
+from chain.script.errors import TEXTS
 from tests.differential.blocks import CASES_PER_ENGINE, run_blocks
 from tests.differential.pair import Difference
 from tests.differential.spends import run_spends
@@ -32,14 +33,19 @@ NEVER_MET = {
     Reason.BAD_TXNS_FEE_OUTOFRANGE,
     Reason.BAD_TXNS_ACCUMULATED_FEE_OUTOFRANGE,
 }
-ENOUGH_BLOCKS = 2_000
+ENOUGH_SPENDS, ENOUGH_BLOCKS = 20_000, 2_000  # to have met everything
 
 
-def missing_reasons(verdicts: Counter[str]) -> list[str]:
-    """The reasons to refuse a block that were not met."""
+def missing(spends: Counter[str], blocks: Counter[str]) -> set[str]:
+    """What should have been met, and was not, if there were cases enough."""
+    codes = set(TEXTS) - set(spends) if spends.total() >= ENOUGH_SPENDS else set()
+    return codes | (_missing_reasons(blocks) if blocks.total() >= 2 * ENOUGH_BLOCKS else set())
+
+
+def _missing_reasons(verdicts: Counter[str]) -> set[str]:
     met = {verdict.split("(")[0].rstrip() for verdict in verdicts}
     texts = {reason.text.split("(")[0].rstrip() for reason in set(Reason) - NEVER_MET}
-    return sorted(texts - met)
+    return texts - met
 
 
 def run(kind: str, count: int, seed: int) -> Counter[str]:
@@ -55,29 +61,29 @@ def run(kind: str, count: int, seed: int) -> Counter[str]:
     return found
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code."""
     parser = ArgumentParser(prog="python -m tests.differential")
     for kind in KINDS:
         parser.add_argument(f"--{kind}", type=int, default=0, metavar="COUNT")
     parser.add_argument("--seed", type=int, default=0)
-    options = vars(parser.parse_args())
+    options = vars(parser.parse_args(arguments))
     seed, found = options.pop("seed"), {}
     for kind, count in options.items():
         try:
             found[kind] = run(kind, count, seed)
         except Difference as difference:
-            print(f"DIFFERENCE in a case of {kind}: {difference}", file=sys.stderr)
+            again = f"python -m tests.differential --{kind} 1 --seed SEED"
+            print(f"DIFFERENCE: {difference}\nto run it alone: {again}", file=sys.stderr)
             return 1
     for kind, counts in found.items():
         print(f"\n{kind}: {options[kind]} cases, no difference")
         for what, count in counts.most_common():
             print(f"{count:8} {what}")
-    missing = missing_reasons(found["blocks"])
-    if missing and options["blocks"] >= ENOUGH_BLOCKS:
-        print(f"never met: {', '.join(missing)}: the cases are too tame", file=sys.stderr)
-        return 1
-    return 0
+    never = sorted(missing(found["spends"], found["blocks"]))
+    if never:
+        print(f"never met: {', '.join(never)}: the cases are too tame", file=sys.stderr)
+    return 1 if never else 0
 
 
 if __name__ == "__main__":

@@ -12,11 +12,13 @@ from chain.errors import DecodeError
 from chain.headers import HeaderEntry
 from tests.builders import make_tx
 from tests.core_engine import CoreEngine
+from tests.differential.context_edges import COINS, CONTEXT, LARGE
 from tests.differential.drafts import REGTEST_BITS, Draft, trunk
-from tests.differential.edges import BODY, COINS, CONTEXT, HEADER, LARGE, Edge
+from tests.differential.edges import BODY, HEADER, Edge
 from tests.differential.pair import Difference, Pair
 
 CASES_PER_ENGINE = 250
+CLOCK_STEP_S = 3_600
 
 
 class BlockCases:
@@ -42,6 +44,10 @@ class BlockCases:
         if rng.randrange(4) == 0:
             self._deliver_child(raw)
         self._deliver(raw)
+        if rng.randrange(50) == 0:  # what was too new may be welcome now
+            self.pair.set_clock(chain.now + CLOCK_STEP_S)
+            self._deliver(raw)
+            self.pair.set_clock(chain.now - CLOCK_STEP_S)
         while chain.tip is not fork:
             self.pair.invalidate(chain.chainstate.active[fork.height + 1].hash)
 
@@ -52,7 +58,7 @@ class BlockCases:
         count = rng.choice((0, 1, 1, 1, 1, 1, 1, 2, 2))
         found: list[Edge] = []
         for _ in range(count):
-            groups = (HEADER, BODY, CONTEXT, COINS, COINS)
+            groups = (HEADER, BODY, CONTEXT, CONTEXT, COINS, COINS)
             found.append(rng.choice(LARGE if rng.randrange(25) == 0 else rng.choice(groups)))
         return found
 

@@ -58,7 +58,10 @@ def trunk() -> list[Block]:
             scripts = [p2pk(owner), p2pkh(owner), p2wpkh(owner), p2tr(owner), ANYONE, ANYONE]
             outputs = [TxOut(10**8, script) for script in scripts]
             txs = [chain.spend(chain.mature()[0], outputs)]
-        time = max(chain.tip.median_time_past + 1, chain.tip.header.time + rng.randint(-600, 1500))
+        # So that time since a coin was made is often a multiple of 512 seconds, or one less.
+        steps = chain.tip.header.time // 512 + rng.choice((-1, 0, 1, 2, 3))
+        steps = max(steps, chain.tip.median_time_past // 512 + 1)
+        time = steps * 512 + (rng.randrange(2) if height < TRUNK_BLOCKS - 10 else 0)
         block = chain.block(txs, time=time)
         chain.accept(block)
     if chain.height != TRUNK_BLOCKS:
@@ -242,7 +245,7 @@ class Draft:
         elif not self.is_solved:
             block = Block(solve(block.header, valid=False), block.transactions)
         for change in self.changes:
-            block = change(block)
+            block = change(block) if block.transactions else block
         return block
 
     def _solve(self, header: BlockHeader) -> BlockHeader:

@@ -46,7 +46,7 @@ class Pair:
 
     def __init__(self, engine: CoreEngine, trunk: Iterable[Block] = ()) -> None:
         self.engine, self.chain = engine, ChainBuilder()
-        engine.set_clock(self.chain.now)
+        self.set_clock(self.chain.now)
         for block in trunk:
             for tx in block.transactions:
                 self.chain.learn(tx)
@@ -90,6 +90,11 @@ class Pair:
         same("a header's result", result, self.engine.submit_header(header.serialize()))
         self._check_tip()
         return result
+
+    def set_clock(self, now: int) -> None:
+        """Both clocks, in unix seconds."""
+        self.chain.now = now
+        self.engine.set_clock(now)
 
     def invalidate(self, block_hash: bytes) -> None:
         """`invalidateblock`."""

@@ -18,6 +18,7 @@ from chain.transaction import OutPoint, Transaction, TxIn, TxOut
 from tests.chain.script import core
 from tests.chain.script.helpers import CONSENSUS, Spend, script, with_input
 from tests.differential.pair import same
+from tests.differential.words import random_code, random_items
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 SECRETS = [hashlib.sha256(bytes([number])).digest() for number in range(6)]
@@ -63,7 +64,7 @@ class Generator:
         self.rng = rng
         self.kinds: tuple[Callable[[], tuple[bytes, bytes, Sequence[bytes]]], ...] = (
             self.legacy, self.pay_to_script_hash, self.key_hash, self.script_hash,
-            self.key_path, self.script_path, self.script_path, self.upgradable,
+            self.key_path, self.script_path, self.script_path, self.upgradable, self.words,
         )  # fmt: skip
 
     def chance(self, percent: int) -> bool:
@@ -131,6 +132,8 @@ class Generator:
             stack[place] = self.flip(stack[place])
         elif flaw == 5:
             script_sig = self.flip(script_sig)
+        elif flaw == 6:
+            script_sig = script("1") + script_sig
         return script_sig, stack
 
     def flip(self, data: bytes) -> bytes:
@@ -246,6 +249,21 @@ class Generator:
         stack = [self.rng.randbytes(2) for _ in range(self.rng.randrange(3))]
         return self.maybe_nested(self.rng.choice(UNKNOWN_VERSIONS), stack)
 
+    def words(self) -> tuple[bytes, bytes, Sequence[bytes]]:
+        """A script without signatures."""
+        rng = self.rng
+        code, stack = random_code(rng), random_items(rng)
+        form = rng.randrange(4)
+        if form == 0:
+            return code, b"".join(map(push, stack)), ()
+        if form == 1:
+            return p2sh(hash160(code)), b"".join(map(push, [*stack, code])), ()
+        if form == 2:
+            return self.maybe_nested(p2wsh(sha256(code)), [*stack, code])
+        internal = self.internal_key()[1]
+        output_key, parity = witness.taproot_output_key(internal, witness.tapleaf_hash(code, 0xC0))
+        return p2tr(output_key), b"", [*stack, code, bytes([0xC0 | parity]) + internal]
+
     def schnorr(self, secret: bytes, script_pubkey: bytes, *where: bytes | int | None) -> bytes:
         """A taproot signature; `where` is annex hash, leaf hash and OP_CODESEPARATOR."""
         hash_type = self.rng.choice(TAPROOT_TYPES)
@@ -347,14 +365,17 @@ class Generator:
         return self.rng.choice((self.flip(control), cut, long, control + b"\0", b""))
 
 
+def compare(spend: Spend, what: str) -> str:
+    """The code on which ours and the engine agree, asked by both of its doors."""
+    code = spend.ours()
+    same(f"{what}: the code", code, core.code_of(spend))
+    if not spend.flags & ~CONSENSUS:
+        same(f"{what}: the verdict", code == "OK", core.is_valid(spend))
+    return code
+
+
 def run_spends(count: int, seed: int) -> Counter[str]:
     """So many spends, from so many seeds on; how often each code came. Raises Difference."""
-    codes: Counter[str] = Counter()
-    for number in range(seed, seed + count):
-        spend = Generator(random.Random(number)).spend()
-        code = spend.ours()
-        same(f"spend, seed {number}: the code", code, core.code_of(spend))
-        if not spend.flags & ~CONSENSUS:
-            same(f"spend, seed {number}: the verdict", code == "OK", core.is_valid(spend))
-        codes[code] += 1
-    return codes
+    numbers = range(seed, seed + count)
+    spends = ((number, Generator(random.Random(number)).spend()) for number in numbers)
+    return Counter(compare(spend, f"spend, seed {number}") for number, spend in spends)

@@ -19,8 +19,9 @@ from chain.params import REGTEST
 from chain.transaction import TxOut
 from tests.builders import ChainBuilder, make_tx, submit
 from tests.core_engine import CoreEngine
+from tests.differential.context_edges import COINS, CONTEXT
 from tests.differential.drafts import Draft, trunk
-from tests.differential.edges import BODY, COINS, CONTEXT
+from tests.differential.edges import BODY
 from tests.differential.pair import Difference, Pair, same
 
 FORK_DEPTH = 4  # so far below the trunk's tip trees may begin
@@ -75,14 +76,14 @@ class TreeCase:
 
     def grow(self) -> None:
         """A new block, told to nobody yet."""
-        self._grow_on(self.pick(), self.rng.randrange(8) == 0)
+        self._grow_on(self.pick(), self.rng.randrange(10) == 0)
 
     def _grow_on(self, node: Node, is_odd: bool) -> None:
         blocks = [*trunk()[100:], *(node.block for node in self.nodes[FORK_DEPTH + 1 :])]
         draft = Draft(self.pair.chain, node.entry, self.rng, blocks)
         draft.fill()
         if is_odd:
-            self.rng.choice(self.rng.choice((BODY, CONTEXT, COINS)))(draft)
+            self.rng.choice(self.rng.choice((BODY, CONTEXT, COINS, COINS)))(draft)
         block = draft.block()
         for tx in block.transactions:
             self.pair.chain.learn(tx)
@@ -110,8 +111,9 @@ class TreeCase:
         self._deliver(self.pick())
 
     def overtake(self) -> None:
-        """A branch grows, by good blocks, until it has more work than any other."""
-        node, highest = self.pick(), max(each.entry.height for each in self.nodes)
+        """A branch beside the tip grows, by good blocks, until it has more work than any other."""
+        tip, highest = self.pair.chain.tip.hash, max(each.entry.height for each in self.nodes)
+        node = self.rng.choice([each for each in self.nodes if each.block.hash != tip])
         for each in node.branch:
             self._deliver(each)
         while node.entry.height <= highest:
