@@ -93,7 +93,8 @@ class Mempool(Pool):
 
     def take(self, judgement: Judgement) -> None:
         """Let in what was judged, now that what it replaces makes room. `limit` is to follow."""
-        self._take_out(judgement.evicted, "replaced")
+        if judgement.evicted:
+            self._take_out(judgement.evicted, "replaced")
         for entry in judgement.entries:
             self.add(entry)
             self._events.append(TransactionAccepted(entry))
