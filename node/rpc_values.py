@@ -76,7 +76,7 @@ def parse_amount(value: object) -> Amount:
 def to_json(value: object) -> str:
     """JSON text, amounts included."""
     match value:
-        case Amount():
+        case Amount() | Decimal():
             return str(value)
         case Mapping():
             members = (f"{json.dumps(key)}:{to_json(each)}" for key, each in value.items())

@@ -87,7 +87,7 @@ def _parse(body: bytes) -> dict[str, Any] | list[Any]:
     """A request or several. Numbers with a point stay exact. RpcError if it is no JSON."""
     try:
         asked = json.loads(body, parse_float=Decimal, parse_constant=_no_number)
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):  # an exponent of twenty digits, too
         raise RpcError(Code.PARSE, "Parse error") from None
     if not isinstance(asked, dict | list):
         raise RpcError(Code.PARSE, "Top-level object parse error")
@@ -121,6 +121,8 @@ def _understand(asked: Any) -> tuple[str, list[Any] | dict[str, Any]]:
         raise RpcError(Code.REQUEST, "Invalid Request object")
     if asked.get("jsonrpc") not in (None, "1.0", "1.1", "2.0"):
         raise RpcError(Code.REQUEST, "JSON-RPC version not supported")
+    if isinstance(asked.get("id"), list | dict):
+        raise RpcError(Code.REQUEST, "Id must be a string, a number or null")
     if "method" not in asked:
         raise RpcError(Code.REQUEST, "Missing method")
     method, arguments = asked["method"], asked.get("params")
@@ -146,7 +148,8 @@ def _reply(
             del reply["result"]
         elif not with_both:
             del reply["error"]
-    return {**reply, "id": asked.get("id") if isinstance(asked, dict) else None}
+    name = asked.get("id") if isinstance(asked, dict) else None
+    return {**reply, "id": None if isinstance(name, list | dict) else name}
 
 
 def _json(reply: Reply | list[Reply], status: int) -> Response:

@@ -6,8 +6,8 @@ out of where they lie. `share` is the part of a full block that it fills.
 
 The limit on signature operations binds what a block creates and what it unlocks by hash, not the
 bare scripts that it spends: those were counted where they were created. A plan may use one full
-block of such preparation; who prepares ten times as many has ten times the effect, on any node.
-Read beside it: BIP 54, which would end that.
+block of such preparation; who prepares ten blocks has ten times the effect, on any node.
+Read beside it: BIP 54, which would end that. Scripts that run within a witness: worst_tapscripts.
 """
 
 from collections.abc import Callable, Sequence
@@ -77,6 +77,12 @@ def short_signature(number: int, hash_type: int = SIGHASH_ALL) -> bytes:
     """The same in nine bytes, for scripts full of them: r and s are below 128."""
     r, s = divmod(number, 100)
     return b"\x30\x06\x02\x01" + bytes([1 + r, 2, 1, 1 + s, hash_type])
+
+
+def leaf_coin(script: bytes) -> tuple[bytes, bytes]:
+    """The scriptPubKey of a coin whose only leaf is `script`, and the control block for it."""
+    output_key, parity = taproot_output_key(X_ONLY_KEY, tapleaf_hash(script))
+    return p2tr(output_key), bytes([0xC0 | parity]) + X_ONLY_KEY
 
 
 # A normal block: a third each of the payments that wallets make today.
@@ -155,7 +161,7 @@ def tapscript_signatures(share: float) -> Plan:
     count = size // 50 - 20
     once = operations(op.OP_2DUP, op.OP_CHECKSIGVERIFY)
     script = push(X_ONLY_KEY) + once * count + operations(op.OP_CHECKSIG)
-    coin, control = _leaf(script)
+    coin, control = leaf_coin(script)
     annex = bytes([ANNEX_TAG]) + bytes(size - len(script) - 500)
 
     def spend(points: Points) -> list[Transaction]:
@@ -258,7 +264,7 @@ def one_annex(share: float) -> Plan:
 def empty_items(share: float) -> Plan:
     """Millions of empty elements, before a script that succeeds whatever they are."""
     script = operations(op.OP_RESERVED)  # 80, an OP_SUCCESS in tapscript
-    coin, control = _leaf(script)
+    coin, control = leaf_coin(script)
     stack = (b"",) * (int(share * FULL_WEIGHT) - 600)
     return Plan([coin], lambda points: [spending(points, (), [(*stack, script, control)])])
 
@@ -269,42 +275,6 @@ def dropped_elements(share: float) -> Plan:
     witness = (*((ELEMENT,) * 400), script)
     coins = [p2wsh(sha256(script))] * max(1, int(share * FULL_WEIGHT / (400 * 523 + 400)))
     return Plan(coins, lambda points: [spending(points, (), [witness] * len(points))])
-
-
-# Tapscripts of 3.9 MB.
-
-
-def _leaf(script: bytes) -> tuple[bytes, bytes]:
-    """The scriptPubKey of a coin whose only leaf is `script`, and the control block for it."""
-    output_key, parity = taproot_output_key(X_ONLY_KEY, tapleaf_hash(script))
-    return p2tr(output_key), bytes([0xC0 | parity]) + X_ONLY_KEY
-
-
-def tapscript(stack: Stack, body: bytes, before: bytes = b"", after: bytes = b"") -> Plan:
-    """One input that runs before, body and after on `stack`, which must leave one element."""
-    script = before + body + after
-    coin, control = _leaf(script)
-    return Plan([coin], lambda points: [spending(points, (), [(*stack, script, control)])])
-
-
-def repeated(
-    *opcodes: int, stack: Stack = (b"\x01",), before: bytes = b"", after: bytes = b""
-) -> Callable[[float], Plan]:
-    """A tapscript of these instructions, over and over; they leave the stack as it was."""
-    once = operations(*opcodes)
-
-    def plan(share: float) -> Plan:
-        room = int(share * FULL_WEIGHT) - 1000 - len(before + after) - sum(map(len, stack))
-        return tapscript(stack, once * (room // len(once)), before, after)
-
-    return plan
-
-
-def nested(share: float) -> Plan:
-    """A million branches, one within the other."""
-    depth = int(share * FULL_WEIGHT - 1000) // 3
-    body = operations(op.OP_1, op.OP_IF) * depth + operations(op.OP_ENDIF) * depth
-    return tapscript((), body + ANYONE)
 
 
 # Coins and transactions, as many as fit.
@@ -338,62 +308,3 @@ def output_opcodes(share: float) -> Plan:
     """One output whose script is a megabyte of instructions, which nothing runs but all count."""
     output = TxOut(0, operations(op.OP_NOP) * (int(share * FULL_SIZE) - 200))
     return Plan([ANYONE], lambda points: [spending(points, outputs=[output])])
-
-
-THOUSAND = (b"\x01",) * 999
-DROP_MANY = operations(op.OP_2DROP) * 499
-
-WORST: dict[str, Callable[[float], Plan]] = {
-    "sigops: P2SH, 1 of 15 keys": p2sh_multisig,
-    "sigops: P2WSH, 1 of 20 keys": p2wsh_multisig,
-    "sigops: tapscript, CHECKSIGVERIFY": tapscript_signatures,
-    "sighash: 6,700 P2PKH inputs": many_inputs,
-    "sighash: CODESEPARATOR": code_separators,
-    "sighash: CODESEPARATOR, ANYONECANPAY": code_separators_anyone,
-    "sighash: signatures in the script": signatures_in_script,
-    "sighash: 200 hash types": hash_types,
-    "FindAndDelete in 10 kB": find_and_delete,
-    "witness: annex of 3.9 MB": one_annex,
-    "witness: 3,900,000 empty items": empty_items,
-    "witness: elements of 520 bytes": dropped_elements,
-    "tapscript: NOP": repeated(op.OP_NOP),
-    "tapscript: NOP in a branch not taken": repeated(
-        op.OP_NOP, before=operations(op.OP_0, op.OP_IF), after=operations(op.OP_ENDIF)
-    ),
-    "tapscript: IF in IF in IF": nested,
-    "tapscript: DUP SHA1 DROP": repeated(op.OP_DUP, op.OP_SHA1, op.OP_DROP, stack=(ELEMENT,)),
-    "tapscript: DUP RIPEMD160 DROP": repeated(
-        op.OP_DUP, op.OP_RIPEMD160, op.OP_DROP, stack=(ELEMENT,)
-    ),
-    "tapscript: DUP HASH256 DROP": repeated(op.OP_DUP, op.OP_HASH256, op.OP_DROP, stack=(ELEMENT,)),
-    "tapscript: HASH160": repeated(op.OP_HASH160),
-    "tapscript: 0NOTEQUAL": repeated(op.OP_0NOTEQUAL),
-    "tapscript: 2DUP ADD DROP": repeated(
-        op.OP_2DUP, op.OP_ADD, op.OP_DROP, stack=(b"\x01",) * 2, after=operations(op.OP_DROP)
-    ),
-    "tapscript: 2ROT": repeated(
-        op.OP_2ROT, stack=(b"\x01",) * 6, after=operations(op.OP_2DROP, op.OP_2DROP, op.OP_DROP)
-    ),
-    "tapscript: DUP IFDUP 2DROP of 520 bytes": repeated(
-        op.OP_DUP, op.OP_IFDUP, op.OP_2DROP, stack=(b"\x01", ELEMENT), after=operations(op.OP_DROP)
-    ),
-    "tapscript: 3DUP 2DROP DROP of 520 bytes": repeated(
-        op.OP_3DUP, op.OP_2DROP, op.OP_DROP, stack=(ELEMENT,) * 3, after=operations(op.OP_2DROP)
-    ),
-    "tapscript: 990 ROLL": repeated(
-        *push_number(990), op.OP_ROLL, stack=THOUSAND[:997], after=operations(op.OP_2DROP) * 498
-    ),
-    "tapscript: 990 PICK DROP": repeated(
-        *push_number(990),
-        op.OP_PICK,
-        op.OP_DROP,
-        stack=(ELEMENT,) * 997,
-        after=operations(op.OP_2DROP) * 498,
-    ),
-    "tapscript: 0 1 CHECKSIG DROP": repeated(op.OP_0, op.OP_1, op.OP_CHECKSIG, op.OP_DROP),
-    "tapscript: CODESEPARATOR": repeated(op.OP_CODESEPARATOR),
-    "coins: 24,000 spent": many_coins,
-    "coins: 110,000 created": many_outputs,
-    "transactions: 16,000 of 61 bytes": many_transactions,
-    "an output of a million instructions": output_opcodes,
-}

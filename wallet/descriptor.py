@@ -31,6 +31,7 @@ from wallet.hd import (
     parse_path,
 )
 
+MAX_LENGTH = 4_000  # characters: with the deepest path that keys can have, 255 steps, 3,300
 RECEIVE, CHANGE = 0, 1  # the two branches of an account, BIP 44's names: external and internal
 BRANCHES = (RECEIVE, CHANGE)
 _CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
@@ -83,6 +84,8 @@ class Descriptor:
     @classmethod
     def parse(cls, text: str, params: Params) -> Self:
         """Read a descriptor with its checksum; BadDescriptor says what is wrong."""
+        if len(text) > MAX_LENGTH:
+            raise BadDescriptor(f"no descriptor has more than {MAX_LENGTH} characters")
         body, _, given = text.partition("#")
         if checksum(body) != given:
             raise BadDescriptor("the descriptor's checksum does not fit: a character is mistyped")

@@ -31,6 +31,7 @@ LANGUAGES = (
     "chinese_traditional",
 )
 WORD_COUNTS = (12, 15, 18, 21, 24)
+MAX_PHRASE_LENGTH = 1_000  # characters: 24 words have at most 300, and normalising is quadratic
 SEED_ROUNDS = 2048  # BIP 39
 
 
@@ -41,6 +42,8 @@ def new_words(entropy_bits: int = 128) -> str:
 
 def check_words(text: str) -> str:
     """The phrase in its plain form (NFKD, single spaces); raises BadWords if it is none."""
+    if len(text) > MAX_PHRASE_LENGTH:
+        raise BadWords(f"a recovery phrase has at most 24 words, not {len(text)} characters")
     words = unicodedata.normalize("NFKD", text).lower().split()
     if len(words) not in WORD_COUNTS:
         raise BadWords(f"a recovery phrase has 12, 15, 18, 21 or 24 words, not {len(words)}")

@@ -133,7 +133,7 @@ def core_asm(script: bytes) -> str:
             if data is None:
                 words.append(_core_name(opcode))
             elif len(data) <= 4:
-                words.append(str(decode_number(data, must_be_minimal=False)))
+                words.append(str(decode_number(data, must_be_minimal=False)) if data else "0")
             else:
                 words.append(data.hex())
     except TruncatedPushError:

@@ -82,7 +82,7 @@ SHAPES = [
     ANYONE, b"", p2pk(key(3)), p2pkh(key(3)), p2wpkh(key(3)), p2tr(key(3)), p2sh(ANYONE),
     p2wsh(ANYONE), push(LONG_KEY) + b"\xac", push(HYBRID_KEY) + b"\xac",
     push(b"\x04" + bytes(63) + b"\x07") + b"\xac", push(b"\x02" + b"\xff" * 32) + b"\xac",
-    b"\x6a\x01\x07", b"\x60\x02\x07\x07", bytes(10_000), bytes(10_001),
+    b"\x6a\x01\x07", b"\x60\x02\x07\x07", push(bytes(9_997)), push(bytes(9_998)),
 ]  # fmt: skip
 
 

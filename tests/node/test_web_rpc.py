@@ -101,6 +101,7 @@ def test_names_for_parameters(served: Served) -> None:
         (b"\xff", "Parse error"),
         ("[" * 100_000, "Parse error"),
         ('{"method": "getblockcount", "id": NaN}', "Parse error"),
+        ('{"method": "getblockcount", "id": 1e99999999999999999999}', "Parse error"),
         ("5", "Top-level object parse error"),
         ('"text"', "Top-level object parse error"),
     ],
@@ -125,6 +126,20 @@ def test_what_is_no_json(served: Served, body: str | bytes, message: str) -> Non
 def test_what_is_no_request(served: Served, change: dict[str, Any], message: str) -> None:
     answer = reply(served, {**COUNT, **change}, 400)
     assert answer == {"result": None, "error": {"code": -32600, "message": message}, "id": 1}
+
+
+@pytest.mark.parametrize("name", ["1.5", "1E+400", "-7", "true", '"\\ud800"', "null"])
+def test_an_id_comes_back_as_it_was(served: Served, name: str) -> None:
+    response = post(served, f'{{"method": "getblockcount", "id": {name}}}')
+    assert response.get_data(as_text=True).endswith(f'"id":{name}}}\n')
+
+
+@pytest.mark.parametrize("name", [[], {}, [[[]]], json.loads("[" * 900 + "]" * 900)])
+def test_an_id_has_nothing_within(served: Served, name: Any) -> None:
+    """Or a reply might be too deep to be written, though the request could just be read."""
+    message = "Id must be a string, a number or null"
+    answer = reply(served, {**COUNT, "id": name}, 400)
+    assert answer == {"result": None, "error": {"code": -32600, "message": message}, "id": None}
 
 
 def test_a_request_without_a_method(served: Served) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from scripts import bench
 from scripts.bench import Figure
+from scripts.bench_worst import Worst
 from tests.functional.support import free_ports
 
 
@@ -31,16 +32,30 @@ def test_a_quick_run_measures_everything(
     assert 20 < figures["connect 200 P2WPKH spends, an input"]["value"] < 20_000
 
 
-def test_the_table_of_the_readme(
+def test_the_tables_of_the_readme(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     figure = Figure("swim", 3.0, "s", "walk", 1.5)
+    worst = [Worst("dive", 20, 4, 6.0, 12.5, 0.25, 1.75), Worst("sink", 3, 4, 1, 2.5, None, None)]
     monkeypatch.setattr(bench, "measure", lambda quick: [figure])
-    monkeypatch.setattr(sys, "argv", ["bench"])
-    bench.main()
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[2:] == [
+    monkeypatch.setattr(bench, "worst_figures", lambda share: worst)
+    first = [
         "| what | Farthing | against | | ratio |",
         "|---|--:|---|--:|--:|",
         "| swim | 3 s | walk | 1.5 s | 2.00 |",
     ]
+    second = [
+        "| block | Farthing | normal blocks | at most | Core's engine | normal blocks |",
+        "|---|--:|--:|--:|--:|--:|",
+        "| dive | 6.00 s | 12.50 | 20 | 0.25 s | 1.75 |",
+        "| sink | 1.00 s | 2.50 | 3 | | |",
+    ]
+    for words, tables in (
+        ([], [*first, "", *second]),
+        (["--quick"], first),
+        (["--worst"], second),
+        (["--worst", "--quick"], second),
+    ):
+        monkeypatch.setattr(sys, "argv", ["bench", *words])
+        bench.main()
+        assert capsys.readouterr().out.splitlines()[2:] == tables

@@ -142,3 +142,8 @@ def test_what_it_does_not_follow_is_refused() -> None:
         checksum("wpkh(é)")
     with pytest.raises(BadDescriptor, match="mistyped"):
         Descriptor.parse(f"wpkh({origin}{tpub}/<0;1>/*)", REGTEST)
+
+
+def test_what_is_longer_than_any_descriptor_is_refused_at_once() -> None:
+    with pytest.raises(BadDescriptor, match="no descriptor has more than 4000 characters"):
+        Descriptor.parse("wpkh(" * 800 + "x", REGTEST)

@@ -67,3 +67,9 @@ def test_wrong_words_are_told_by_place_and_never_repeated(words: str, complaint:
     assert "abandon" not in str(refusal.value)
     assert "abuot" not in str(refusal.value)
     assert "sesame" not in str(refusal.value)
+
+
+def test_what_is_longer_than_any_phrase_is_refused_at_once() -> None:
+    """Accents in an order that Unicode has to mend, one by one, past all the others."""
+    with pytest.raises(BadWords, match="at most 24 words, not 2000001 characters"):
+        check_words("a" + "\u0301\u0327" * 1_000_000)

@@ -264,6 +264,8 @@ CASES: list[tuple[str, Spend]] = [
     ("OK", bare("0x4c0101", "")),
     ("MINIMALDATA", bare("0x4c0101", "", MINIMALDATA)),
     ("MINIMALDATA", bare("0x0101", "", MINIMALDATA)),
+    ("MINIMALDATA", bare("0x0110", "", MINIMALDATA)),
+    ("OK", bare("0x0111", "", MINIMALDATA)),
     ("MINIMALDATA", bare("0x0181", "", MINIMALDATA)),
     ("MINIMALDATA", bare("0x4c00", "1", MINIMALDATA)),
     ("MINIMALDATA", bare("0x4d010002", "1", MINIMALDATA)),

@@ -24,6 +24,7 @@ SHAPES = [
     (templates.witness(2, HASH20), f"2 <{HASH20.hex()}>", "witness_unknown"),
     (multisig(1, [KEY, LONG_KEY]), f"1 {K} <{LONG_KEY.hex()}> 2 CHECKMULTISIG", "multisig"),
     (multisig(17, [KEY] * 20), f"<11> {f'{K} ' * 20}<14> CHECKMULTISIG", "multisig"),
+    (multisig(16, [KEY] * 16), f"16 {f'{K} ' * 16}16 CHECKMULTISIG", "multisig"),
     (templates.op_return(b"hello"), "RETURN <68656c6c6f>", "nulldata"),
 ]
 
@@ -58,6 +59,7 @@ def test_shapes(built: bytes, words: str, name: str) -> None:
         (f"0x0101 {K} 1 CHECKMULTISIG", "nonstandard"),  # not a minimal push
         (f"<1100> {f'{K} ' * 20}<14> CHECKMULTISIG", "nonstandard"),  # not a minimal number
         (f"1 {f'{K} ' * 21}<15> CHECKMULTISIG", "nonstandard"),
+        (f"1 {f'{K} ' * 20}<14> NOP CHECKMULTISIG", "nonstandard"),
         (f"1 {K} 1 CHECKMULTISIG NOP", "nonstandard"),
         ("1 CHECKMULTISIG", "nonstandard"),
         ("CHECKMULTISIG", "nonstandard"),
