@@ -17,6 +17,7 @@ from chain.hashes import sha256, sha256d, tagged_hash
 from chain.script.errors import ScriptError
 from chain.script.sighash import (
     PrecomputedSighash,
+    SigVersion,
     legacy_sighash,
     taproot_sighash,
     witness_v0_sighash,
@@ -55,6 +56,29 @@ def test_legacy_and_v0_as_python_bitcoinlib(
     )
     assert witness_v0_sighash(tx, index, code, 7, hash_type) == expected
     assert witness_v0_sighash(tx, index, code, 7, hash_type, known) == expected
+
+
+def test_a_value_is_signed_even_where_it_is_below_zero() -> None:
+    """No such output is valid, but what its signature signs is defined."""
+    tx = bare_tx()
+    theirs = CTransaction.deserialize(tx.serialize())
+    expected = SignatureHash(
+        CScript(b"\x51"), theirs, 0, 1, amount=-1, sigversion=SIGVERSION_WITNESS_V0
+    )
+    assert witness_v0_sighash(tx, 0, b"\x51", -1, 1) == expected
+
+
+def test_what_was_computed_before_is_used() -> None:
+    tx, other = bare_tx(), bare_tx(sequence=5)
+    known = PrecomputedSighash(Transaction(2, other.inputs, (TxOut(9, b""),), 0))
+    assert legacy_sighash(tx, 0, b"", 1, known) != legacy_sighash(tx, 0, b"", 1)
+    assert witness_v0_sighash(tx, 0, b"", 1, 1, known) != witness_v0_sighash(tx, 0, b"", 1, 1)
+
+
+def test_the_versions_of_script_have_cores_numbers() -> None:
+    """Core: SigVersion; 2 is the key path of taproot, where no script runs."""
+    numbers = {version.name: version.value for version in SigVersion}
+    assert numbers == {"BASE": 0, "WITNESS_V0": 1, "TAPSCRIPT": 3}
 
 
 @given(transactions, st.data(), st.sampled_from(HASH_TYPES))
