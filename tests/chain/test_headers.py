@@ -189,6 +189,8 @@ def test_failure_spreads_down_and_forgiveness_up_and_down_but_not_sideways() -> 
     assert set(tree.mark_failed(a1)) == {a1, a2, a3, b2}
     assert set(tree.clear_failed(a2)) == {a1, a2, a3}
     assert b2.failed
+    assert tree.clear_failed(tree.genesis) == [b2]
+    assert tree.mark_failed(b2) == [b2]
     # A child of something failed does not count either.
     grow(tree, b2, 5)
     tree.mark_failed(b2)

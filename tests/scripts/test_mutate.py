@@ -182,7 +182,7 @@ def test_survivors_are_printed_as_they_turn_up(project: Path) -> None:
     stale = "scripts/mutate_equivalents.toml: no survivor is like this: chain/rules.py: "
     assert stale + "if (size >= LIMIT):\n" in done.stdout
     assert "8 mutants in " in done.stdout
-    assert "s: 4 killed, 0 timed out, 1 equivalent, 3 survived\n" in done.stdout
+    assert "CPU): 4 killed, 0 timed out, 1 equivalent, 3 survived\n" in done.stdout
     left_out = "fails without a mutant, so left out: tests/chain/test_rules.py::test_wrong"
     assert left_out in done.stderr
     assert "8/8 mutants judged" in done.stderr
