@@ -234,3 +234,11 @@ def test_headers_after_a_locator() -> None:
     long = ActiveChain(_LONG_TREE.genesis)
     long.set_tip(_LONG[300])
     assert after_locator(_LONG_TREE, long, [], _LONG[7].hash) == [_LONG[7]]
+
+
+def test_a_peer_is_sent_2000_headers_at_once() -> None:
+    tree = HeaderTree(GENESIS)
+    grown = grow(tree, tree.genesis, 2_001)
+    active = ActiveChain(tree.genesis)
+    active.set_tip(grown[-1])
+    assert after_locator(tree, active, [GENESIS.hash], bytes(32)) == grown[:2_000]
