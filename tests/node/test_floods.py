@@ -39,10 +39,10 @@ def spend(
     return Transaction(2, spends, tuple(TxOut(value, PAY_TO_ANYONE) for value in values), 0)
 
 
-def fan_out(scene: Scene, count: int) -> list[tuple[OutPoint, int]]:
-    """`count` confirmed coins that anyone may spend."""
+def fan_out(scene: Scene, count: int, skipped: int = 0) -> list[tuple[OutPoint, int]]:
+    """`count` confirmed coins that anyone may spend; of the scene's coins some are left alone."""
     found: list[tuple[OutPoint, int]] = []
-    coins = iter(scene.coins)
+    coins = iter(scene.coins[skipped:])
     while len(found) < count:
         source = next(coins)
         parts = min(2_000, count - len(found))
@@ -145,11 +145,10 @@ def test_clusters_to_the_limit(
     shape: Callable[[OutPoint, int], Iterator[Transaction]],
 ) -> None:
     scene = Scene(coins=80)
-    coins = fan_out(scene, CLUSTERS * CLUSTER + CLUSTERS)
-    singles = [minimum_paying(*coin) for coin in coins[CLUSTERS:]]
+    singles = [minimum_paying(*coin) for coin in fan_out(scene, CLUSTERS * CLUSTER, 1)]
     alone = timed([lambda tx=tx: scene.mempool.accept(tx, scene.now) for tx in singles])  # type: ignore[misc]
     spent = 0.0
-    for coin in coins[:CLUSTERS]:
+    for coin in fan_out(scene, CLUSTERS):
         family = list(shape(*coin))
         calls = [lambda tx=tx: scene.mempool.accept(tx, scene.now) for tx in family]  # type: ignore[misc]
         spent += timed(calls)
@@ -170,7 +169,7 @@ def test_replacements_of_one_output() -> None:
     half = REPLACEMENTS // 2
     calls: list[Callable[[], object]] = [
         lambda number=number: scene.mempool.accept(  # type: ignore[misc]
-            scene.pay(source, fee=first_fee + 11 * number), scene.now
+            scene.pay(source, fee=first_fee + 100 * number), scene.now
         )
         for number in range(REPLACEMENTS)
     ]
