@@ -164,21 +164,16 @@ def test_clusters_to_the_limit(
 
 def test_replacements_of_one_output() -> None:
     scene = Scene()
-    source = scene.coins[0]
-    first_fee = 1_000
+    ((source, value),) = fan_out(scene, 1)
     half = REPLACEMENTS // 2
-    calls: list[Callable[[], object]] = [
-        lambda number=number: scene.mempool.accept(  # type: ignore[misc]
-            scene.pay(source, fee=first_fee + 100 * number), scene.now
-        )
-        for number in range(REPLACEMENTS)
-    ]
+    txs = [spend(source, [value - 1_000 - 11 * number]) for number in range(REPLACEMENTS)]
+    calls = [lambda tx=tx: scene.mempool.accept(tx, scene.now) for tx in txs]  # type: ignore[misc]
     early, late = timed(calls[:half]), timed(calls[half:])
     assert len(scene.mempool) == 1
     assert len(scene.mempool._worst) < 1_100
     assert late < 3 * early
     with pytest.raises(Rejected, match="insufficient fee"):
-        scene.mempool.accept(scene.pay(source, fee=first_fee), scene.now)
+        scene.mempool.accept(txs[0], scene.now)
     check_next(scene, scene.coins[1])
 
 
