@@ -71,7 +71,7 @@ def timed(calls: list[Callable[[], object]]) -> float:
 
 def check_next(scene: Scene, payer: Spendable) -> None:
     """A payment with a proper fee gets in, and into the next block."""
-    tx = scene.pay(payer, fee=10_000)
+    tx = scene.pay(payer, fee=200_000)
     entry = scene.mempool.accept(tx, scene.now)
     chosen = choose(scene.mempool.chunks(), weight=BLOCK_WEIGHT, sigop_cost=BLOCK_SIGOPS)
     assert chosen[0] is entry
