@@ -351,6 +351,7 @@ def test_the_script_of_an_address_is_the_oracles(params: Any) -> None:
         assert params.name in found["networks"]
 
 
+@settings(max_examples=25)
 @given(st.binary(min_size=20, max_size=20), st.integers(5, 41), st.integers(1, 31))
 def test_one_wrong_character_is_found(program: bytes, place: int, shift: int) -> None:
     text = script_to_address(b"\x00\x14" + program, REGTEST)
