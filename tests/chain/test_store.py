@@ -109,11 +109,12 @@ def test_the_cache_of_coins_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_damaged_coin_is_noticed() -> None:
     store = MemoryStore()
     outpoint = OutPoint(bytes(32), 0)
-    store.write({coin_key(outpoint): b"\1\2\3"})
-    with pytest.raises(StoreError, match="a coin in the store is damaged"):
-        StoredCoins(store).get(outpoint)
-    with pytest.raises(StoreError, match="a coin in the store is damaged"):
-        list(StoredCoins(store))
+    for row in (b"\1\2\3", COIN.serialize()[:-1], COIN.serialize() + b"\0"):
+        store.write({coin_key(outpoint): row})
+        with pytest.raises(StoreError, match="a coin in the store is damaged"):
+            StoredCoins(store).get(outpoint)
+        with pytest.raises(StoreError, match="a coin in the store is damaged"):
+            list(StoredCoins(store))
 
 
 def tree_of_two() -> tuple[HeaderTree, HeaderEntry]:
