@@ -281,3 +281,44 @@ def test_a_file_that_is_wrong_is_refused_in_one_line(table: dict[str, object], w
 def test_a_number_too_long_to_be_printed_is_refused_as_others_are() -> None:
     with pytest.raises(DecodeError, match="coin_type: expected a whole number"):
         custom({"name": "mine", "coin_type": 10**5000})
+
+
+HEIGHTS = (0, 2_147_483_647)
+RANGES = {
+    "pow_limit_bits": (1, 4_294_967_295),
+    "target_spacing_s": (1, 86_400),
+    "retarget_interval_blocks": (2, 2_147_483_647),
+    "initial_subsidy": (0, 2_100_000_000_000_000),
+    "halving_interval_blocks": (1, 2_147_483_647),
+    "coinbase_maturity_blocks": (1, 2_147_483_647),
+    "coinbase_height_from": HEIGHTS,
+    "strict_der_from": HEIGHTS,
+    "locktime_verify_from": HEIGHTS,
+    "relative_locktime_from": HEIGHTS,
+    "segwit_from": HEIGHTS,
+    "p2pkh_prefix": (0, 255),
+    "p2sh_prefix": (0, 255),
+    "wif_prefix": (0, 255),
+    "coin_type": (1, 2_147_483_647),
+    "default_port": (1_024, 65_535),
+    "genesis_time": (0, 4_294_967_295),
+}
+
+
+@pytest.mark.parametrize("key", RANGES)
+def test_a_number_has_a_range_and_its_ends_are_in_it(key: str) -> None:
+    low, high = RANGES[key]
+    for number in (low - 1, high + 1):
+        with pytest.raises(DecodeError) as caught:
+            custom({"name": "mine", key: number})
+        expected = f"{key}: expected a whole number from {low} to {high}, not {number}"
+        assert str(caught.value) == expected
+    # Refused for another reason: no target is written so, and 0 is Bitcoin's own prefix.
+    elsewhere = {("pow_limit_bits", low), ("pow_limit_bits", high), ("p2pkh_prefix", 0)}
+    for number in (low, high):
+        if (key, number) not in elsewhere:
+            custom({"name": "mine", key: number})
+
+
+def test_networks_can_be_kept_in_sets() -> None:
+    assert len({MAIN, REGTEST, CLASSROOM, replace(MAIN)}) == 3
