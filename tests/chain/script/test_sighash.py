@@ -1,5 +1,6 @@
 """Signature hashes: BIP 143's and 341's own examples, and what two other libraries compute."""
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -56,6 +57,20 @@ def test_legacy_and_v0_as_python_bitcoinlib(
     )
     assert witness_v0_sighash(tx, index, code, 7, hash_type) == expected
     assert witness_v0_sighash(tx, index, code, 7, hash_type, known) == expected
+
+
+@given(transactions, st.data(), codes)
+def test_hash_types_that_have_much_in_common(
+    tx: Transaction, data: st.DataObject, code: bytes
+) -> None:
+    index = data.draw(st.integers(0, len(tx.inputs) - 1))
+    theirs = CTransaction.deserialize(tx.serialize())
+    states: dict[tuple[bytes, int], hashlib._Hash] = {}
+    for hash_type in data.draw(st.lists(st.integers(0, 255) | st.sampled_from(HASH_TYPES))):
+        for script_code in (code, b"\x51" + code):
+            expected, _ = RawSignatureHash(CScript(script_code), theirs, index, hash_type)
+            assert legacy_sighash(tx, index, script_code, hash_type, None, states) == expected
+    assert len(states) <= 2 * 6  # all, none, one output; of all inputs or one; for each code
 
 
 def test_a_value_is_signed_even_where_it_is_below_zero() -> None:
