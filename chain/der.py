@@ -42,10 +42,10 @@ def _integer(data: bytes, at: int) -> tuple[int, int]:
     if length & _LONG_FORM:
         end = at + length - _LONG_FORM
         length_bytes = data[at:end].lstrip(b"\0")
-        if end > len(data) or len(length_bytes) >= 4:
+        if len(length_bytes) >= 4:
             raise ValueError
         length, at = int.from_bytes(length_bytes, "big"), end
-    end = at + length
+    end = at + length  # beyond the end too where the length's own bytes were
     if end > len(data):
         raise ValueError
     return int.from_bytes(data[at:end], "big"), end

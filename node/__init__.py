@@ -22,6 +22,7 @@ Reading order, which is also the import order: a file imports only files above i
     mempool       transactions waiting for a block, while the chain and the clock move on
     submission    a package handed in: each alone, then together
     template      the next block, assembled by feerate
+    estimates     what to pay for being mined in time
     clock         the time of day, and time that only goes forward
     addresses     peers' addresses known to this node
     peer          what is known about one connected peer

@@ -31,6 +31,7 @@ from node.clock import Clock
 from node.dialer import Dialer
 from node.download import Download
 from node.entry import MempoolEntry
+from node.estimates import Estimates
 from node.events import (
     BlockConnected,
     BlockDisconnected,
@@ -119,6 +120,7 @@ class Node:
             scripts_in_order=scripts_in_order,
         )
         self.mempool = Mempool(self.chainstate, self.options.policy)
+        self.estimates = Estimates(self.chainstate, self.mempool)
         self.peers: dict[int, Peer] = {}
         self.addresses = AddressBook(rng, store, allow_private=self.options.allow_private_peers)
         self.backlog: Callable[[int], int] = lambda link: 0

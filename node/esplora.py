@@ -24,6 +24,7 @@ from chain.headers import HeaderEntry
 from chain.transaction import OutPoint
 from node import views
 from node.broadcast import broadcast
+from node.estimates import TARGETS
 from node.index import Index, body_of
 from node.lookup import Found, find_transaction, transactions_of
 from node.rpc_values import RpcError
@@ -101,8 +102,8 @@ class Esplora:
             case ["mempool", *rest]:
                 return self._of_mempool(rest)
             case ["fee-estimates"]:
-                floor = self._mempool.min_feerate(int(self._runtime.now()))
-                return views.estimates_view(self._mempool, floor)
+                now = int(self._runtime.now())
+                return views.estimates_view(self._node.estimates.feerates(TARGETS, now))
             case ["address-prefix", _]:
                 raise Refusal(400, "address search disabled")
             case ["block-template"]:

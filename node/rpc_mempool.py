@@ -10,12 +10,15 @@ from collections.abc import Iterable
 from chain.encoding import display_hash
 from node.broadcast import MAX_FEERATE, NOTHING, broadcast
 from node.entry import MempoolEntry
+from node.estimates import MAX_TARGET
 from node.lookup import Found, find_transaction, transactions_of
 from node.policy import dust
 from node.rpc_chain import find_block
 from node.rpc_values import Amount, Code, Hash, RpcError
 from node.rpc_views import Json, confirmations, entry_view, transaction_view
 from node.runtime import Runtime
+
+ESTIMATE_MODES = ("unset", "economical", "conservative")
 
 
 def getrawtransaction(
@@ -176,7 +179,23 @@ def getmempoolinfo(runtime: Runtime) -> Json:
     }
 
 
+def estimatesmartfee(runtime: Runtime, conf_target: int, estimate_mode: str = "economical") -> Json:
+    """The feerate, in coins for 1,000 virtual bytes, to pay for being mined within so many blocks.
+
+    There is one estimate for all modes, and there always is one.
+    """
+    if not 1 <= conf_target <= MAX_TARGET:
+        what = f"Invalid conf_target, must be between 1 and {MAX_TARGET}"
+        raise RpcError(Code.PARAMETER, what)
+    if estimate_mode.lower() not in ESTIMATE_MODES:
+        modes = ", ".join(f'"{mode}"' for mode in ESTIMATE_MODES)
+        raise RpcError(Code.PARAMETER, f"Invalid estimate_mode parameter, must be one of: {modes}")
+    feerates = runtime.node.estimates.feerates([conf_target], int(runtime.now()))
+    return {"feerate": Amount(feerates[conf_target]), "blocks": conf_target}
+
+
 METHODS = (
+    estimatesmartfee,
     getmempoolancestors,
     getmempoolcluster,
     getmempooldescendants,

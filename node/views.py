@@ -5,9 +5,7 @@ satoshis, hashes are in display order, feerates are floats in satoshis a virtual
 it: Esplora's API.md, and src/rest.rs of Blockstream's electrs, for what API.md leaves open.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from chain.address import script_to_address
@@ -31,9 +29,6 @@ Json = dict[str, Any]
 
 HISTOGRAM_BIN_VSIZE = 50_000
 """Virtual bytes; a bin of the mempool's histogram is at least as wide (electrs)."""
-ESTIMATE_TARGETS = (*range(1, 26), 144, 504, 1008)
-"""Esplora's: in how many blocks one wants to be confirmed."""
-BLOCK_VSIZE = 1_000_000
 U32 = 0xFFFFFFFF
 
 # What rust-bitcoin calls provably unspendable by its first opcode: OP_RESERVED, OP_VER, OP_VERIF,
@@ -291,17 +286,6 @@ def backlog_view(entries: Iterable[MempoolEntry]) -> Json:
     }
 
 
-def estimates_view(entries: Iterable[MempoolEntry], min_feerate: int) -> dict[str, float]:
-    """For each target, the feerate that is mined by then if nobody else comes.
-
-    Never below `min_feerate` (satoshis per kvB). To be in the n-th block one must pay more than
-    the best that n blocks cannot hold; so nobody pays more for being later.
-    """
-    rates = sorted((-(-1000 * each.fee // each.vsize), each.vsize) for each in entries)[::-1]
-    depths = list(accumulate(vsize for _, vsize in rates))
-    estimates = {}
-    for target in ESTIMATE_TARGETS:
-        place = bisect_right(depths, target * BLOCK_VSIZE)
-        needed = rates[place][0] + 1 if place < len(rates) else 0
-        estimates[str(target)] = max(needed, min_feerate) / 1000
-    return estimates
+def estimates_view(feerates: Mapping[int, int]) -> dict[str, float]:
+    """For each target, in blocks, the feerate to pay; given for 1,000 virtual bytes."""
+    return {str(target): feerate / 1000 for target, feerate in feerates.items()}

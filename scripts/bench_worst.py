@@ -53,6 +53,7 @@ CASES = [
     Case("witness: 7,600 items of 520 bytes", worst.dropped_elements),
     *(Case(f"tapscript: {name}", plan, TAPSCRIPT_BOUND) for name, plan in TAPSCRIPTS.items()),
     Case("24,000 coins spent", worst.many_coins),
+    Case("19,000 taproot leaves shown", worst.many_leaves),
     Case("110,000 coins created", worst.many_outputs),
     Case("16,000 transactions", worst.many_transactions),
     Case("an output of a million instructions", worst.output_opcodes),

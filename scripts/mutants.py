@@ -45,7 +45,7 @@ class Mutant:
 
     file: str  # path from the root
     line: int
-    last_line: int
+    statement: tuple[int, int]  # first and last line of the statement, a compound one's head only
     function: str  # `Machine.pop`; empty outside of functions
     change: str  # `raise removed`
     source: str  # the line as it is written, without its indent
@@ -94,7 +94,7 @@ def mutants(file: str, text: str) -> list[Mutant]:
     for line in lines:
         starts.append(starts[-1] + len(line))
     found = []
-    for function, change in _walk(ast.parse(text), ""):
+    for function, statement, change in _walk(ast.parse(text), "", (1, 1)):
         node = change.node
         start = starts[node.lineno - 1] + node.col_offset
         end = starts[(node.end_lineno or 0) - 1] + (node.end_col_offset or 0)
@@ -104,7 +104,7 @@ def mutants(file: str, text: str) -> list[Mutant]:
             Mutant(
                 file,
                 node.lineno,
-                node.end_lineno or node.lineno,
+                statement,
                 function,
                 change.name,
                 line.decode().strip(),
@@ -118,12 +118,18 @@ def mutants(file: str, text: str) -> list[Mutant]:
     return sorted(found, key=lambda mutant: mutant.start)
 
 
-def _walk(node: ast.AST, function: str) -> Iterator[tuple[str, _Change]]:
-    """The changes within `node`, each with the name of the function that it stands in."""
+def _walk(
+    node: ast.AST, function: str, statement: tuple[int, int]
+) -> Iterator[tuple[str, tuple[int, int], _Change]]:
+    """The changes within `node`, each with the function and the statement that it stands in."""
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         function = f"{function}.{node.name}".lstrip(".")
+    if isinstance(node, ast.stmt):
+        body = getattr(node, "body", None)
+        last = body[0].lineno - 1 if body else node.end_lineno or 0
+        statement = node.lineno, max(node.lineno, last)
     for change in _changes(node):
-        yield function, change
+        yield function, statement, change
     if isinstance(node, ast.JoinedStr) or _number(node) is not None:
         return
     for name, value in ast.iter_fields(node):
@@ -132,7 +138,7 @@ def _walk(node: ast.AST, function: str) -> Iterator[tuple[str, _Change]]:
         for child in value if isinstance(value, list) else [value]:
             is_silent = isinstance(child, ast.keyword) and child.arg in SILENT_KEYWORDS
             if isinstance(child, ast.AST) and not is_silent:
-                yield from _walk(child, function)
+                yield from _walk(child, function, statement)
 
 
 def _changes(node: ast.AST) -> Iterator[_Change]:

@@ -66,6 +66,7 @@ class Report:
     equivalents: Sequence[Equivalent]
     expected: int
     seconds: float = 0.0
+    cpu_seconds: float = 0.0  # of the children: what it would take on one free core
 
     def is_survivor(self, mutant: Mutant) -> bool:
         """True if no test noticed it, and no proof excuses that."""
@@ -96,8 +97,9 @@ class Report:
         excused = counts[Outcome.SURVIVED] + counts[Outcome.BROKEN] - len(self.survivors)
         left = self.expected - len(self.outcomes)
         unjudged = f"; no time was left for {left}" if left else ""
+        time_taken = f"{self.seconds:.0f} s ({self.cpu_seconds:.0f} s of CPU)"
         return (
-            f"{len(self.outcomes)} mutants in {self.seconds:.0f} s: "
+            f"{len(self.outcomes)} mutants in {time_taken}: "
             f"{counts[Outcome.KILLED]} killed, {counts[Outcome.TIMED_OUT]} timed out, "
             f"{excused} equivalent, {len(self.survivors)} survived{unjudged}"
         )
@@ -194,6 +196,8 @@ def _run(root: Path, found: Sequence[Mutant], options: argparse.Namespace) -> Re
     finally:
         laboratory.close()
     report.seconds = time.monotonic() - begin
+    times = os.times()
+    report.cpu_seconds = times.children_user + times.children_system
     return report
 
 

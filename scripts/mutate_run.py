@@ -138,8 +138,8 @@ def _end_group(pid: int) -> None:
 def _may_notice(file: TestFile, mutant: Mutant) -> list[str]:
     """The tests of a file that may notice `mutant`, the quickest that reach it first."""
     lines = file.reached.get(mutant.file, {})
-    near = range(mutant.line, mutant.last_line + 1)
-    names = {name for line in near for name in lines.get(line, ())}
+    first, last = mutant.statement
+    names = {name for line in range(first, last + 1) for name in lines.get(line, ())}
     if not names:
         return []
     good = sorted(file.seconds.keys() - set(file.failed), key=file.seconds.__getitem__)

@@ -18,6 +18,7 @@ from chain.encoding import var_bytes
 from chain.hashes import hash160, sha256
 from chain.script import opcodes as op
 from chain.script import sighash
+from chain.script.checker import SEQUENCE_TYPE_FLAG
 from chain.script.script import push, push_number
 from chain.script.sighash import SIGHASH_ALL, SIGHASH_ANYONECANPAY, PrecomputedSighash
 from chain.script.templates import multisig, op_return, p2pkh, p2sh, p2tr, p2wpkh, p2wsh
@@ -53,12 +54,13 @@ def spending(
     script_sigs: Sequence[bytes] = (),
     witnesses: Sequence[Stack] = (),
     outputs: Sequence[TxOut] = (TxOut(VALUE, ANYONE),),
+    sequence: int = SEQUENCE_FINAL,
 ) -> Transaction:
     """One transaction that spends all of `points`."""
     sigs = script_sigs or [b""] * len(points)
     stacks = witnesses or [()] * len(points)
     unlocked = zip(points, sigs, stacks, strict=True)
-    inputs = [TxIn(point, sig, SEQUENCE_FINAL, stack) for point, sig, stack in unlocked]
+    inputs = [TxIn(point, sig, sequence, stack) for point, sig, stack in unlocked]
     return Transaction(2, inputs, outputs, 0)
 
 
@@ -281,9 +283,16 @@ def dropped_elements(share: float) -> Plan:
 
 
 def many_coins(share: float) -> Plan:
-    """One transaction that spends 24,000 coins which anyone may spend."""
+    """One transaction that spends 24,000 coins which anyone may spend, at an age in seconds."""
     coins = [ANYONE] * int(share * FULL_SIZE / 41 - 10)
-    return Plan(coins, lambda points: [spending(points)])
+    return Plan(coins, lambda points: [spending(points, sequence=SEQUENCE_TYPE_FLAG)])
+
+
+def many_leaves(share: float) -> Plan:
+    """One transaction that spends 19,000 coins by a script in a tree: a point of the curve each."""
+    coin, control = leaf_coin(ANYONE)
+    coins = [coin] * int(share * FULL_WEIGHT / (4 * 41 + 37) - 10)
+    return Plan(coins, lambda points: [spending(points, (), [(ANYONE, control)] * len(points))])
 
 
 def many_outputs(share: float) -> Plan:

@@ -28,7 +28,7 @@ except ImportError:  # there are wheels for Linux only
 # Offsets: of the active chain and of its manager in a Chainstate, of nStatus and the count of
 # transactions down to genesis in a CBlockIndex. BlockStatus: Core's chain.h.
 _CHAIN_AT, _MANAGER_AT, _STATUS_AT, _CHAIN_TXS_AT = 0x68, 0x60, 88, 80
-_VALID_MASK, _VALID_SCRIPTS, _FAILED = 7, 5, 32
+_VALID_MASK, _VALID_SCRIPTS, _HAVE_DATA, _FAILED = 7, 5, 8, 32
 _CHECKED = re.compile(r"BlockChecked: block hash=([0-9a-f]{64}) state=(.*)")
 _lines: list[str] = []
 _connections: list[object] = []  # one for the process: the engine's log is global
@@ -81,6 +81,15 @@ class Verdict(NamedTuple):
 
     reason: str | None
     result: str
+
+
+class Knowledge(NamedTuple):
+    """What the engine remembers of one block."""
+
+    failed: bool
+    has_body: bool
+    is_complete: bool  # with all its ancestors' bodies
+    is_connected_once: bool
 
 
 class CoreEngine:
@@ -221,18 +230,27 @@ class CoreEngine:
         """Unix seconds; 0 is the computer's clock. It is the same for all engines of a process."""
         _call("_Z11SetMockTimel", now)
 
+    def knowledge(self, shown: str) -> Knowledge:
+        """What is remembered of a block."""
+        at = _pointer(self._entry(shown))
+        status = c_uint32.from_address(at + _STATUS_AT).value
+        return Knowledge(
+            bool(status & _FAILED),
+            bool(status & _HAVE_DATA),
+            bool(c_uint64.from_address(at + _CHAIN_TXS_AT).value),
+            status & _VALID_MASK == _VALID_SCRIPTS,
+        )
+
     def status(self, shown: str) -> str:
         """What `getchaintips` says of a block that nothing known builds on."""
-        chain = self._manager.get_active_chain()
-        entry = self._entry(shown)
-        status = c_uint32.from_address(_pointer(entry) + _STATUS_AT).value
-        if entry in chain.block_tree_entries:
+        if self._entry(shown) in self._manager.get_active_chain().block_tree_entries:
             return "active"
-        if status & _FAILED:
+        known = self.knowledge(shown)
+        if known.failed:
             return "invalid"
-        if not c_uint64.from_address(_pointer(entry) + _CHAIN_TXS_AT).value:
+        if not known.is_complete:
             return "headers-only"
-        return "valid-fork" if status & _VALID_MASK == _VALID_SCRIPTS else "valid-headers"
+        return "valid-fork" if known.is_connected_once else "valid-headers"
 
     def invalidate(self, shown: str) -> None:
         """`invalidateblock`."""

@@ -119,19 +119,35 @@ def start_and_stop(command: str, home: Path) -> str:
     return line
 
 
+def without_places(page: str) -> list[str]:
+    """The lines of a page, without colours and the numbers of lines in the source."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", page.replace("\r", ""))
+    return re.sub(r" *(\w+\.py):\d+", r" \1", plain).rstrip().splitlines()
+
+
 @pytest.mark.xdist_group("default ports")
 @pytest.mark.usefixtures("network_of_the_readme")
 def test_the_readme(tmp_path: Path) -> None:
-    address = ""
-    for command in commands(ROOT / "README.md"):
+    address = txid = shown = ""
+    written = [command for page in (ROOT / "README.md", *LESSONS) for command in commands(page)]
+    for command in written:
         if command in RUN_ELSEWHERE | STARTED_HERE:
             continue
         if "node run" in command:
             assert "ready at http://127.0.0.1:18500" in start_and_stop(command, tmp_path)
             continue
-        shown = run_in_terminal(command.replace("<address>", address), tmp_path)
+        known = command.replace("<address>", address).replace("<txid>", txid)
+        shown = run_in_terminal(known, tmp_path)
         if "wallet address" in command:
             address = shown.strip()
+        if "testnet faucet" in command:
+            txid = shown.split()[-1]
+        if "explain tx" in command:
+            assert txid in shown and "the spend is good" in shown, shown
+        if "explain script" in command:
+            (said,) = blocks(ROOT / "README.md", "text")
+            lines = without_places(said)
+            assert without_places(shown)[-len(lines) :] == lines, shown
         if "wallet balance" in command:
             # All but the fee is hers: she paid herself.
             assert re.search(r"confirmed +2\.49\d+ BTC|pending +2\.49\d+ BTC", shown), shown

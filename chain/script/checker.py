@@ -5,6 +5,7 @@ transaction; does not know scripts, stacks or flags.
 Reference: Core, GenericTransactionSignatureChecker in src/script/interpreter.cpp.
 """
 
+import hashlib
 from collections.abc import Sequence
 
 from chain.curve import verify_ecdsa, verify_schnorr
@@ -22,7 +23,7 @@ SEQUENCE_VALUE_MASK = 0xFFFF
 class TransactionChecker:
     """Answers for one input of one transaction."""
 
-    __slots__ = ("_digests", "input_index", "precomputed", "tx", "value")
+    __slots__ = ("_digests", "_states", "input_index", "precomputed", "tx", "value")
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class TransactionChecker:
         self.value = spent_outputs[input_index].value
         self.precomputed = precomputed or PrecomputedSighash(tx, spent_outputs)
         self._digests: dict[tuple[bytes, int, bool], bytes] = {}
+        self._states: dict[tuple[bytes, int], hashlib._Hash] = {}
 
     def check_ecdsa(
         self, signature: bytes, public_key: bytes, script_code: bytes, version: SigVersion
@@ -52,7 +54,7 @@ class TransactionChecker:
     def _ecdsa_digest(self, script_code: bytes, hash_type: int, is_legacy: bool) -> bytes:
         spend, rest = (self.tx, self.input_index, script_code), (hash_type, self.precomputed)
         if is_legacy:
-            return sighash.legacy_sighash(*spend, *rest)
+            return sighash.legacy_sighash(*spend, *rest, self._states)
         return sighash.witness_v0_sighash(*spend, self.value, *rest)
 
     def check_schnorr(

@@ -7,7 +7,7 @@ Reference: BIP 143, BIP 341 and 342; Core, SignatureHash in src/script/interpret
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Sequence, Set
 from enum import Enum
 from functools import cached_property
 
@@ -79,20 +79,39 @@ def legacy_sighash(
     script_code: bytes,
     hash_type: int,
     precomputed: PrecomputedSighash | None = None,
+    states: "dict[tuple[bytes, int], hashlib._Hash] | None" = None,
 ) -> bytes:
     """The digest (32 bytes) that a signature before segwit signs: the transaction, cut to fit.
 
     All scriptSigs are blank, but that of the input itself is `script_code`: a script, or what
     `signed_code` made of it. `hash_type` may be any 32-bit number, signed or not.
+    `states` remembers for one input what two hash types have in common (Core: SigHashCache).
     """
     kind = hash_type & 0x1F
     if kind == SIGHASH_SINGLE and input_index >= len(tx.outputs):
         return b"\x01" + bytes(31)  # an old accident: such a signature is good for anything
-    known = precomputed or PrecomputedSighash(tx)
+    if kind not in (SIGHASH_NONE, SIGHASH_SINGLE):
+        kind = SIGHASH_ALL
+    states, what = {} if states is None else states, kind | hash_type & SIGHASH_ANYONECANPAY
+    if (script_code, what) not in states:
+        code = script_code
+        if not isinstance(script_code, SignedCode):
+            code = signed_code(cut(script_code))
+        known = precomputed or PrecomputedSighash(tx)
+        states[script_code, what] = _legacy_state(tx, input_index, code, what, known)
+    state = states[script_code, what].copy()
+    state.update(_u32(hash_type))
+    return sha256(state.digest())
+
+
+def _legacy_state(
+    tx: Transaction, input_index: int, code: bytes, what: int, known: PrecomputedSighash
+) -> "hashlib._Hash":
+    """SHA-256 after all but the hash type, of parts hashed where they lie: they may be large."""
     tx_in, input_count, before, after = tx.inputs[input_index], 1, _NOTHING, _NOTHING
-    code = script_code if isinstance(script_code, SignedCode) else signed_code(cut(script_code))
-    if not hash_type & SIGHASH_ANYONECANPAY:
-        others = memoryview(known.blank_inputs[kind in (SIGHASH_NONE, SIGHASH_SINGLE)])
+    kind = what & ~SIGHASH_ANYONECANPAY
+    if not what & SIGHASH_ANYONECANPAY:
+        others = memoryview(known.blank_inputs[kind != SIGHASH_ALL])
         start, input_count = _BLANK_INPUT_SIZE * input_index, len(tx.inputs)
         before, after = others[:start], others[start + _BLANK_INPUT_SIZE :]
     outputs, output_count = known.outputs, len(tx.outputs)
@@ -103,8 +122,11 @@ def legacy_sighash(
         output_count = input_index + 1
     parts: list[bytes | memoryview] = [_u32(tx.version), write_compact_size(input_count), before]
     parts += [tx_in.outpoint.serialize(), code, _u32(tx_in.sequence), after]
-    parts += [write_compact_size(output_count), outputs, _u32(tx.locktime), _u32(hash_type)]
-    return _sha256d_of(parts)
+    parts += [write_compact_size(output_count), outputs, _u32(tx.locktime)]
+    state = hashlib.sha256()
+    for part in parts:
+        state.update(part)
+    return state
 
 
 class SignedCode(bytes):
@@ -189,14 +211,6 @@ def taproot_sighash(
     if leaf_hash is not None:
         parts += [leaf_hash, b"\x00", _u32(codeseparator_index)]
     return tagged_hash("TapSighash", b"".join(parts))
-
-
-def _sha256d_of(parts: Iterable[bytes | memoryview]) -> bytes:
-    """Hash the parts where they lie: together they may be a megabyte, and that for each input."""
-    state = hashlib.sha256()
-    for part in parts:
-        state.update(part)
-    return sha256(state.digest())
 
 
 def _hash_of(parts: list[bytes]) -> bytes:

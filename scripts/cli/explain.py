@@ -133,9 +133,9 @@ def script(
 ) -> None:
     """A script: its instructions, its shape, its address; with --run, its steps.
 
-    WHAT is hex or words, such as "OP_1 2 ADD 3 EQUAL". With --witness or --script-sig it is taken
-    as an output's script and spent with them; signatures can't be good without a transaction
-    (farthing explain tx has one).
+    WHAT is hex, or words with spaces between, such as "OP_1 2 ADD 3 EQUAL". With --witness or
+    --script-sig it is taken as an output's script and spent with them; signatures can't be good
+    without a transaction (farthing explain tx has one).
 
     \b
     Examples:

@@ -17,7 +17,7 @@ from scripts.explain.flags import flags_text
 from scripts.explain.model import Explanation, Field, Problem, Section, Table, Value
 from scripts.explain.signatures import describe
 
-PIPED_WIDTH, LEAST_WIDTH, GREATEST_WIDTH = 100, 60, 160  # columns
+PIPED_WIDTH, LEAST_WIDTH, GREATEST_WIDTH = 100, 80, 160  # columns
 WIDE = 100  # columns from which on there is room for paths and longer hex
 SHOWN_VALUE = 2_000  # characters of a value
 SHOWN_ALIKE = 20  # sections of a kind
@@ -69,7 +69,7 @@ def lines_of(explanation: Explanation, width: int) -> Iterator[str]:
     """The page, without the scripts that were run."""
     if explanation.guess:
         yield dim(explanation.guess)
-    yield bold(explanation.title)
+    yield from (bold(line) for line in wrap(explanation.title, width))
     yield from field_lines(explanation.facts, width, with_bytes=False)
     yield from sections_lines(explanation.sections, width)
     if explanation.problems:
@@ -224,8 +224,12 @@ def step_lines(number: int, step: StepRecord, width: int) -> Iterator[str]:
     place = "" if step.offset is None else f" @{step.offset}"
     where = step.where if width >= WIDE else step.where.rpartition("/")[2]
     head = f"{number:>4}  {step.script}{place}  "
-    gap = " " * max(width - len(head) - len(step.name) - len(where), 2)
-    yield f"{head}{bold(step.name)}{gap}{dim(where)}"
+    room = width - len(head) - len(step.name)
+    if len(where) + 2 <= room:
+        yield f"{head}{bold(step.name)}{dim(where.rjust(room))}"
+    else:
+        yield f"{head}{bold(step.name)}"
+        yield dim(where.rjust(width))
     if not step.is_executed:
         yield dim("      not run: in a branch that is not taken")
         return
@@ -263,7 +267,7 @@ def stack_lines(stack: Sequence[bytes], width: int, label: str = "stack") -> Ite
     for place, item in enumerate(reversed(stack[-SHOWN_STACK:])):
         mark = f"{label:<6} top" if place == 0 else " " * 10
         note = element_note(item)
-        text = shorten(item.hex() or "''", width - 19 - len(note))
+        text = shorten(item.hex() or "''", width - 20 - len(note))
         yield f"      {mark}  {text}  {dim(note)}".rstrip()
     if len(stack) > SHOWN_STACK:
         yield f"                  {dim(f'and {len(stack) - SHOWN_STACK} more below')}"
@@ -293,5 +297,5 @@ def verdict_lines(run: Run, width: int) -> Iterator[str]:
         yield f"  refused at   {run.where}"
     last = run.steps[-1] if run.steps else None
     if last is not None and last.after is None and last.opcode is not None:
-        yield f"  in step      {len(run.steps)}, {last.name} of {last.script}, on this stack:"
+        yield f"  in step      {len(run.steps)}, {last.name} of {last.script}"
         yield from stack_lines(last.before, width, "before")

@@ -88,6 +88,7 @@ class Run:
     code: str = "OK"  # Core's
     text: str = ""
     where: str = ""  # the `raise`
+    is_unfinished: bool = False  # no instruction is wrong, but an IF has no ENDIF
 
     @property
     def is_good(self) -> bool:
@@ -204,6 +205,7 @@ class _Recorder:
         if self.stage is None:
             self.enter()
         stack = tuple(step.stack)
+        self.live = step.stack
         self.settle(stack)
         if step.opcode is None:
             self.stage = None
@@ -247,7 +249,9 @@ class _Recorder:
     def finish(self) -> None:
         """What was asked in the last step, or without one: a signature alone may spend."""
         if self.last is not None:
-            self.settle(None)
+            # What is wrong with the whole script shows at its end: the last step itself was done.
+            is_done = self.run.is_unfinished
+            self.settle(tuple(self.live) if is_done else None)
             return
         if self.stage is None:
             self.enter()
@@ -289,7 +293,8 @@ def debug_output(
 
 def _fail(run: Run, error: ScriptError) -> None:
     run.code, run.text = error.code, error.text
-    run.where = places.of_raise(error.__traceback__)
+    run.where, function = places.of_raise(error.__traceback__)
+    run.is_unfinished = error.code == "UNBALANCED_CONDITIONAL" and function == "evaluate"
 
 
 def debug_script(

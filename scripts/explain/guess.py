@@ -19,7 +19,7 @@ from scripts.explain.model import ExplainError
 from scripts.explain.node import is_hash
 
 WORDS = re.compile(r"\s|^OP_", re.IGNORECASE)
-HEIGHT = re.compile(r"[0-9]{1,7}")
+HEIGHT = re.compile(r"0|[1-9][0-9]{0,6}")
 
 
 WHAT_IT_IS = {
@@ -36,6 +36,9 @@ WHAT_IT_IS = {
 
 def guess(given: Given) -> str:
     """One of WHAT_IT_IS; ExplainError if it can be none of them."""
+    is_frame = given.raw is not None and network_of(given.raw[:4]) is not None
+    if is_frame and len(given.raw or b"") >= FRAME_HEADER_SIZE:
+        return "message"
     if is_hash(given.text):
         return "hash"
     if HEIGHT.fullmatch(given.text):
@@ -43,8 +46,6 @@ def guess(given: Given) -> str:
     if given.raw is None:
         return _guess_text(given)
     raw = given.raw
-    if len(raw) >= FRAME_HEADER_SIZE and network_of(raw[:4]) is not None:
-        return "message"
     if _parses(Transaction, raw):
         return "tx"
     if len(raw) == HEADER_SIZE:
@@ -70,6 +71,8 @@ def _guess_script(given: Given, raw: bytes) -> str:
     try:
         list(instructions(raw))
     except ScriptError:
+        if WORDS.search(given.text):
+            return "script"
         raise ExplainError(
             f"{given.shown}: {len(raw)} bytes that are no message, transaction, block, header or "
             "whole script; if you know what they are, name the kind: farthing explain script HEX"

@@ -119,7 +119,7 @@ def _frame(
     try:
         message = messages.decode(command, payload)
     except DecodeError as error:
-        where = places.of_raise(error.__traceback__)
+        where, _ = places.of_raise(error.__traceback__)
         rule = "Whatever a peer sends decodes whole, or its link is closed."
         return Section(f"Message {command}", fields), [
             *problems,

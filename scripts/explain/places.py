@@ -41,11 +41,14 @@ def of_named(module: ModuleType, *names: str) -> str:
     return _place(inspect.getsourcefile(module) or "", 1)
 
 
-def of_raise(trace: TracebackType | None) -> str:
-    """The line that raised what `trace` is the traceback of."""
+def of_raise(trace: TracebackType | None) -> tuple[str, str]:
+    """The line that raised what `trace` is the traceback of, and the function that it is in."""
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return _place(trace.tb_frame.f_code.co_filename, trace.tb_lineno) if trace else ""
+    if trace is None:
+        return "", ""
+    code = trace.tb_frame.f_code
+    return _place(code.co_filename, trace.tb_lineno), code.co_name
 
 
 @cache

@@ -123,10 +123,12 @@ def _sentence(opcode: int, data: bytes | None, sentence: str) -> str:
 
 
 def script_of(given: Given) -> bytes:
-    """The script that was given, as hex or in words."""
+    """The script that was given, as hex or in words; an argument with spaces is words."""
     # lazy: only scripts are written in words
     from scripts.explain.asm import assemble
 
-    if given.raw is None and len(given.text) > MAX_SHORT_NUMBER and given.is_odd_hex:
+    if given.source == "argument" and len(given.text.split()) > 1:
+        return assemble(given.text)
+    if len(given.text) > MAX_SHORT_NUMBER and given.is_odd_hex:
         given.bytes("a script")  # says what is wrong
     return given.raw if given.raw is not None else assemble(given.text)

@@ -107,4 +107,4 @@ def describe(item: bytes) -> str:
         return "public key"
     if len(item) in _SCHNORR_SIZES:
         return "Schnorr signature"
-    return "32 bytes: a hash or an x-only key" if len(item) == _X_ONLY_SIZE else ""
+    return "a hash or an x-only key" if len(item) == _X_ONLY_SIZE else ""

@@ -109,7 +109,7 @@ def broken_rules(tx: Transaction, context: Context) -> tuple[list[Problem], int 
 
 def problem_of(invalid: Invalid) -> Problem:
     """A refusal of consensus, with the line that raised it."""
-    where = places.of_raise(invalid.__traceback__)
+    where, _ = places.of_raise(invalid.__traceback__)
     return Problem(invalid.reject_reason, invalid.reason.sentence, where, invalid.detail)
 
 

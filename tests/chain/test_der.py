@@ -52,6 +52,14 @@ def test_not_found(text: str) -> None:
     assert parse_lax_der(bytes.fromhex(text)) is None
 
 
+def test_three_bytes_of_length_are_read_and_four_are_not() -> None:
+    """Even where there are as many bytes as they say."""
+    three = bytes.fromhex("3000 0283 010000") + bytes(0xFFFF) + bytes.fromhex("05 0201 07")
+    assert parse_lax_der(three) == (5, 7)
+    four = bytes.fromhex("3000 0284 01000000") + bytes(0xFFFFFF) + bytes.fromhex("05 0201 07")
+    assert parse_lax_der(four) is None
+
+
 def oracle(data: bytes) -> tuple[int, int] | None:
     """Bitcoin Core's ecdsa_signature_parse_der_lax, line by line."""
     pos, size = 0, len(data)

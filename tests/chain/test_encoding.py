@@ -95,6 +95,8 @@ def test_hashes_are_shown_reversed() -> None:
     text = "1f1e1d1c1b1a191817161514131211100f0e0d0c0b0a09080706050403020100"
     assert display_hash(wire) == text
     assert parse_hash(text) == parse_hash(text.upper()) == wire
+    every_digit = "0123456789abcdefABCDEF"
+    assert parse_hash(every_digit + "0" * 42) == bytes(21) + bytes.fromhex(every_digit)[::-1]
 
 
 @pytest.mark.parametrize("text", ["", "00", "0" * 63, "0" * 65, "g" * 64, " " + "0" * 63, "٣" * 64])

@@ -53,6 +53,7 @@ def test_no_two_reasons_are_the_same() -> None:
 def test_invalid_speaks_as_core_does() -> None:
     plain = Invalid(Reason.HIGH_HASH)
     assert (plain.reject_reason, str(plain)) == ("high-hash", "high-hash")
+    assert plain.args == (Reason.HIGH_HASH, "")
     detailed = Invalid(Reason.BAD_VERSION, "too old", argument="0x00000001")
     assert detailed.reject_reason == "bad-version(0x00000001)"
     assert str(detailed) == "bad-version(0x00000001), too old"

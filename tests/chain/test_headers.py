@@ -189,6 +189,8 @@ def test_failure_spreads_down_and_forgiveness_up_and_down_but_not_sideways() -> 
     assert set(tree.mark_failed(a1)) == {a1, a2, a3, b2}
     assert set(tree.clear_failed(a2)) == {a1, a2, a3}
     assert b2.failed
+    assert tree.clear_failed(tree.genesis) == [b2]
+    assert tree.mark_failed(b2) == [b2]
     # A child of something failed does not count either.
     grow(tree, b2, 5)
     tree.mark_failed(b2)
@@ -232,3 +234,11 @@ def test_headers_after_a_locator() -> None:
     long = ActiveChain(_LONG_TREE.genesis)
     long.set_tip(_LONG[300])
     assert after_locator(_LONG_TREE, long, [], _LONG[7].hash) == [_LONG[7]]
+
+
+def test_a_peer_is_sent_2000_headers_at_once() -> None:
+    tree = HeaderTree(GENESIS)
+    grown = grow(tree, tree.genesis, 2_001)
+    active = ActiveChain(tree.genesis)
+    active.set_tip(grown[-1])
+    assert after_locator(tree, active, [GENESIS.hash], bytes(32)) == grown[:2_000]

@@ -202,6 +202,9 @@ def test_a_genesis_block_of_ones_own() -> None:
     assert genesis.transactions[0].outputs[0].value == 400
     assert genesis.header.merkle_root == genesis.transactions[0].txid
     assert (genesis.header.time, genesis.header.bits) == (1_700_000_000, 0x2000FFFF)
+    assert genesis.header.nonce == 0
+    longest = custom({"name": "mine", "genesis_message": "x" * 75}).genesis
+    assert longest.transactions[0].inputs[0].script_sig[7:] == b"\x4b" + b"x" * 75
     only_later = custom({"name": "later", "genesis_time": 1_700_000_000}).genesis
     assert only_later.transactions == REGTEST.genesis.transactions
     assert only_later.header.time == 1_700_000_000
@@ -264,7 +267,8 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({"genesis_message": "½" * 38}, "genesis_message: at most 75 bytes, not 76"),
     ({"genesis_message": "\ud800"}, r"genesis_message: not all of '\\ud800' can be printed"),
     ({"genesis_message": "\x1b[31m"}, "genesis_message: not all of"),
-    ({"coin_type": 2**65}, "coin_type: expected a whole number .* not a value of type int"),
+    ({"coin_type": 2**64 - 1}, "coin_type: expected a whole number .* not 18446744073709551615"),
+    ({"coin_type": 2**64}, "coin_type: expected a whole number .* not a value of type int"),
     ({"segwit_from": [[0]]}, "segwit_from: expected a whole number .* not a value of type list"),
     ({"no_retargeting": {}}, "no_retargeting: expected true or false, not a value of type dict"),
     ({"x" * 1000: 1}, "unknown key 'x{79}: expected one of"),
@@ -281,3 +285,44 @@ def test_a_file_that_is_wrong_is_refused_in_one_line(table: dict[str, object], w
 def test_a_number_too_long_to_be_printed_is_refused_as_others_are() -> None:
     with pytest.raises(DecodeError, match="coin_type: expected a whole number"):
         custom({"name": "mine", "coin_type": 10**5000})
+
+
+HEIGHTS = (0, 2_147_483_647)
+RANGES = {
+    "pow_limit_bits": (1, 4_294_967_295),
+    "target_spacing_s": (1, 86_400),
+    "retarget_interval_blocks": (2, 2_147_483_647),
+    "initial_subsidy": (0, 2_100_000_000_000_000),
+    "halving_interval_blocks": (1, 2_147_483_647),
+    "coinbase_maturity_blocks": (1, 2_147_483_647),
+    "coinbase_height_from": HEIGHTS,
+    "strict_der_from": HEIGHTS,
+    "locktime_verify_from": HEIGHTS,
+    "relative_locktime_from": HEIGHTS,
+    "segwit_from": HEIGHTS,
+    "p2pkh_prefix": (0, 255),
+    "p2sh_prefix": (0, 255),
+    "wif_prefix": (0, 255),
+    "coin_type": (1, 2_147_483_647),
+    "default_port": (1_024, 65_535),
+    "genesis_time": (0, 4_294_967_295),
+}
+
+
+@pytest.mark.parametrize("key", RANGES)
+def test_a_number_has_a_range_and_its_ends_are_in_it(key: str) -> None:
+    low, high = RANGES[key]
+    for number in (low - 1, high + 1):
+        with pytest.raises(DecodeError) as caught:
+            custom({"name": "mine", key: number})
+        expected = f"{key}: expected a whole number from {low} to {high}, not {number}"
+        assert str(caught.value) == expected
+    # Refused for another reason: no target is written so, and 0 is Bitcoin's own prefix.
+    elsewhere = {("pow_limit_bits", low), ("pow_limit_bits", high), ("p2pkh_prefix", 0)}
+    for number in (low, high):
+        if (key, number) not in elsewhere:
+            custom({"name": "mine", key: number})
+
+
+def test_networks_can_be_kept_in_sets() -> None:
+    assert len({MAIN, REGTEST, CLASSROOM, replace(MAIN)}) == 3

@@ -61,6 +61,15 @@ def test_a_scan_survives_changes_meanwhile() -> None:
     assert list(rows) == [(b"a3", b"3")]
 
 
+def test_a_scan_begins_where_it_is_told() -> None:
+    store = MemoryStore()
+    rows = [(bytes([97, digit]), b"") for digit in range(5)]
+    store.write(dict(rows))
+    assert list(store.scan(b"a")) == rows
+    assert list(store.scan(b"a", b"a\2")) == rows[2:]
+    assert list(store.scan(b"a", b"a\2", True)) == rows[2::-1]
+
+
 def test_keys() -> None:
     assert coin_key(OutPoint(b"\x07" * 32, 258)) == b"c" + b"\x07" * 32 + b"\0\0\1\2"
     assert block_key(b"\x07" * 32) == b"b" + b"\x07" * 32
@@ -70,7 +79,7 @@ def test_keys() -> None:
 def test_coins_are_kept_and_listed_in_order() -> None:
     store = MemoryStore()
     coins = StoredCoins(store)
-    first, second, third = (OutPoint(b"\x07" * 32, index) for index in (1, 256, 70_000))
+    first, second, third = (OutPoint(b"\x07" * 32, index) for index in (1, 256, 2**32 - 2))
     changes: dict[OutPoint, Coin | None] = {third: COIN, first: COIN, second: COIN}
     store.write(coin_rows(changes))
     coins.remember(changes)
@@ -86,25 +95,26 @@ def test_coins_are_kept_and_listed_in_order() -> None:
 
 
 def test_the_cache_of_coins_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert store_module.MAX_CACHED_COINS == 200_000
     monkeypatch.setattr(store_module, "MAX_CACHED_COINS", 2)
-    store = MemoryStore()
-    coins = StoredCoins(store)
-    outpoints = [OutPoint(bytes(32), index) for index in range(3)]
-    for outpoint in outpoints:
-        change: dict[OutPoint, Coin | None] = {outpoint: COIN}
-        store.write(coin_rows(change))
-        coins.remember(change)
-    assert all(coins.get(outpoint) == COIN for outpoint in outpoints)
+    coins = StoredCoins(MemoryStore())  # what it knows, it knows from its cache
+    first, second, third = (OutPoint(bytes(32), index) for index in range(3))
+    coins.remember({first: COIN})
+    coins.remember({second: COIN})
+    assert (coins.get(first), coins.get(second)) == (COIN, COIN)
+    coins.remember({third: COIN})
+    assert (coins.get(first), coins.get(second), coins.get(third)) == (None, None, COIN)
 
 
 def test_a_damaged_coin_is_noticed() -> None:
     store = MemoryStore()
     outpoint = OutPoint(bytes(32), 0)
-    store.write({coin_key(outpoint): b"\1\2\3"})
-    with pytest.raises(StoreError, match="a coin in the store is damaged"):
-        StoredCoins(store).get(outpoint)
-    with pytest.raises(StoreError, match="a coin in the store is damaged"):
-        list(StoredCoins(store))
+    for row in (b"\1\2\3", COIN.serialize()[:-1], COIN.serialize() + b"\0"):
+        store.write({coin_key(outpoint): row})
+        with pytest.raises(StoreError, match="a coin in the store is damaged"):
+            StoredCoins(store).get(outpoint)
+        with pytest.raises(StoreError, match="a coin in the store is damaged"):
+            list(StoredCoins(store))
 
 
 def tree_of_two() -> tuple[HeaderTree, HeaderEntry]:
@@ -130,6 +140,7 @@ def test_header_rows_are_read_back(has_body: bool, is_connected_once: bool, fail
     key, value = header_row(kept)
     assert key == b"h\0\0\0\1" + kept.hash
     assert (len(value), value[:80]) == (91, kept.header.serialize())
+    assert value[83:].hex() == ("0000000000010000" if has_body else "ff" * 8)
     loaded = load_headers(stored(tree), REGTEST)
     read = loaded[kept.hash]
     assert (read.header, read.parent) == (kept.header, loaded.genesis)

@@ -196,3 +196,12 @@ def test_the_transactions_of_bip_69(shared: Path) -> None:
         tx = Transaction.parse(data)
         agree(tx, CTransaction.deserialize(data))
         assert tx.serialize() == data
+
+
+@pytest.mark.parametrize("size", range(8))
+def test_a_part_of_a_virtual_byte_counts_as_a_whole_one(size: int) -> None:
+    tx = Transaction(2, [TxIn(OutPoint(bytes(32), 0), b"", 0, (bytes(size),))], [TxOut(0, b"")], 0)
+    # Without its witness 4 + 1 + 41 + 1 + 9 + 4 bytes; with it marker, flag, a count and a size.
+    assert (tx.stripped_size, tx.size) == (60, 64 + size)
+    assert tx.weight == 244 + size
+    assert tx.vsize == {0: 61, 1: 62, 2: 62, 3: 62, 4: 62, 5: 63, 6: 63, 7: 63}[size]

@@ -75,6 +75,8 @@ def test_a_hash_must_be_at_most_the_target() -> None:
     assert meets_target(at_target, LIMIT, MAIN)
     assert not meets_target(above, LIMIT, MAIN)
     assert meets_target(bytes(32), HARDER, MAIN)
+    assert meets_target(b"\x01" + bytes(31), 0x01010000, MAIN)  # the hardest target of all
+    assert not meets_target(b"\x02" + bytes(31), 0x01010000, MAIN)
 
 
 @pytest.mark.parametrize("bits", [0, 0x1D80FFFF, 0xFF123456, 0x1D010000, 0x207FFFFF])
@@ -93,7 +95,8 @@ RETARGETS = {
 
 @pytest.mark.parametrize(("first", "last", "bits", "after"), RETARGETS.values(), ids=RETARGETS)
 def test_retargets_of_bitcoin(first: int, last: int, bits: int, after: int) -> None:
-    chain = grow([header(0, bits)] * 2016 + [header(first, bits)] * 2015 + [header(last, bits)])
+    interval = [header(first, bits), *[header(first + 1, bits)] * 2014, header(last, bits)]
+    chain = grow([header(0, bits)] * 2016 + interval)
     assert next_bits(chain[4031], last + 1, MAIN) == after
     assert next_bits(chain[4030], last + 1, MAIN) == bits
 
@@ -127,6 +130,8 @@ def test_an_easy_block_after_a_long_wait_and_then_the_old_bits_again() -> None:
     assert next_bits(grow([easy, easy, easy])[2], 1001, params) == LIMIT
     behind_the_interval = grow([easy] * 2015 + [hard] + [easy] * 3)
     assert next_bits(behind_the_interval[2018], 1001, params) == LIMIT
+    just_at_it = grow([easy] * 2016 + [hard] + [easy] * 2)
+    assert next_bits(just_at_it[2018], 1001, params) == HARDER
     assert next_bits(behind_the_interval[2015], 1001, params) == encode_bits(
         min(decode_bits(HARDER) // 4, decode_bits(LIMIT))
     )

@@ -17,7 +17,7 @@ from chain.errors import DecodeError, Invalid
 from node.rpc_chain import getchaintips
 from node.runtime import Runtime
 from tests.builders import ChainBuilder
-from tests.core_engine import CoreEngine, EngineCoin, Verdict
+from tests.core_engine import CoreEngine, EngineCoin, Knowledge, Verdict
 from tests.differential.engine_coins import read_coins
 
 
@@ -107,13 +107,20 @@ class Pair:
         self._check_changes(self.chain.chainstate.reconsider(block_hash))
 
     def check_tips(self) -> Counter[str]:
-        """`getchaintips` and the best header. Returns how many tips there are of each status."""
+        """`getchaintips`, what is remembered of every header, and which is best.
+
+        Returns how many tips there are of each status.
+        """
         chainstate = self.chain.chainstate
         # All that it asks of a runtime.
         runtime = cast(Runtime, SimpleNamespace(node=SimpleNamespace(chainstate=chainstate)))
         tips = getchaintips(runtime)
         for tip in tips:
             same(f"status of {tip}", tip["status"], self.engine.status(str(tip["hash"])))
+        for entry in list(chainstate.headers.values())[1:]:  # the engine never connects genesis
+            is_complete = entry.sequence is not None
+            ours = Knowledge(entry.failed, entry.has_body, is_complete, entry.is_connected_once)
+            same(f"of {entry}", ours, self.engine.knowledge(show(entry.hash)))
         best = chainstate.headers.best_header.height
         same("height of the best header", best, self.engine.best_header_height)
         return Counter(str(tip["status"]) for tip in tips)

@@ -39,10 +39,10 @@ def spend(
     return Transaction(2, spends, tuple(TxOut(value, PAY_TO_ANYONE) for value in values), 0)
 
 
-def fan_out(scene: Scene, count: int) -> list[tuple[OutPoint, int]]:
-    """`count` confirmed coins that anyone may spend."""
+def fan_out(scene: Scene, count: int, skipped: int = 0) -> list[tuple[OutPoint, int]]:
+    """`count` confirmed coins that anyone may spend; of the scene's coins some are left alone."""
     found: list[tuple[OutPoint, int]] = []
-    coins = iter(scene.coins)
+    coins = iter(scene.coins[skipped:])
     while len(found) < count:
         source = next(coins)
         parts = min(2_000, count - len(found))
@@ -71,7 +71,7 @@ def timed(calls: list[Callable[[], object]]) -> float:
 
 def check_next(scene: Scene, payer: Spendable) -> None:
     """A payment with a proper fee gets in, and into the next block."""
-    tx = scene.pay(payer, fee=10_000)
+    tx = scene.pay(payer, fee=200_000)
     entry = scene.mempool.accept(tx, scene.now)
     chosen = choose(scene.mempool.chunks(), weight=BLOCK_WEIGHT, sigop_cost=BLOCK_SIGOPS)
     assert chosen[0] is entry
@@ -145,11 +145,10 @@ def test_clusters_to_the_limit(
     shape: Callable[[OutPoint, int], Iterator[Transaction]],
 ) -> None:
     scene = Scene(coins=80)
-    coins = fan_out(scene, CLUSTERS * CLUSTER + CLUSTERS)
-    singles = [minimum_paying(*coin) for coin in coins[CLUSTERS:]]
+    singles = [minimum_paying(*coin) for coin in fan_out(scene, CLUSTERS * CLUSTER, 1)]
     alone = timed([lambda tx=tx: scene.mempool.accept(tx, scene.now) for tx in singles])  # type: ignore[misc]
     spent = 0.0
-    for coin in coins[:CLUSTERS]:
+    for coin in fan_out(scene, CLUSTERS):
         family = list(shape(*coin))
         calls = [lambda tx=tx: scene.mempool.accept(tx, scene.now) for tx in family]  # type: ignore[misc]
         spent += timed(calls)
@@ -165,21 +164,16 @@ def test_clusters_to_the_limit(
 
 def test_replacements_of_one_output() -> None:
     scene = Scene()
-    source = scene.coins[0]
-    first_fee = 1_000
+    ((source, value),) = fan_out(scene, 1)
     half = REPLACEMENTS // 2
-    calls: list[Callable[[], object]] = [
-        lambda number=number: scene.mempool.accept(  # type: ignore[misc]
-            scene.pay(source, fee=first_fee + 11 * number), scene.now
-        )
-        for number in range(REPLACEMENTS)
-    ]
+    txs = [spend(source, [value - 1_000 - 11 * number]) for number in range(REPLACEMENTS)]
+    calls = [lambda tx=tx: scene.mempool.accept(tx, scene.now) for tx in txs]  # type: ignore[misc]
     early, late = timed(calls[:half]), timed(calls[half:])
     assert len(scene.mempool) == 1
     assert len(scene.mempool._worst) < 1_100
     assert late < 3 * early
     with pytest.raises(Rejected, match="insufficient fee"):
-        scene.mempool.accept(scene.pay(source, fee=first_fee), scene.now)
+        scene.mempool.accept(txs[0], scene.now)
     check_next(scene, scene.coins[1])
 
 

@@ -41,8 +41,8 @@ from chain.transaction import OutPoint, Transaction, TxIn, TxOut
 from tests.parsers import made
 from tests.parsers.parser import Parser, whole
 
-# FARTHING_SWEEP=1 makes hostile inputs as long as a block may be; a quarter shows the same.
-SIZE = 4_000_000 if os.environ.get("FARTHING_SWEEP") else 1_000_000
+# FARTHING_SWEEP=1 makes hostile inputs as long as a block may be; less shows the same.
+SIZE = 4_000_000 if os.environ.get("FARTHING_SWEEP") else 250_000
 HEADER = BlockHeader(1, bytes(32), bytes(32), 0, 0, 0)
 NOWHERE = OutPoint(bytes(32), 0)
 EMPTY_INPUT = TxIn(NOWHERE)
@@ -124,17 +124,7 @@ def normal_script() -> bytes:
     return P2PKH * (SIZE // len(P2PKH))
 
 
-def rebuilt(steps: list[tuple[int, bytes | None]]) -> bytes:
-    """A script from its instructions: each push with the opcode it had."""
-    parts = []
-    for opcode, data in steps:
-        size = {0x4C: 1, 0x4D: 2, 0x4E: 4}.get(opcode, 0)
-        length = len(data or b"").to_bytes(size, "little") if size else b""
-        parts.append(bytes([opcode]) + length + (data or b""))
-    return b"".join(parts)
-
-
-def steps_of(script: bytes) -> list[tuple[int, bytes | None]]:
+def steps_of(script: bytes) -> made.Steps:
     return [(opcode, data) for opcode, data, _ in instructions(script)]
 
 
@@ -165,7 +155,7 @@ def row(raw: bytes) -> Coin:
 steps = made.strategy(made.steps)
 # Opcodes that the functions on whole scripts look at stand beside any others.
 scripts = (
-    steps.map(rebuilt)
+    steps.map(made.script)
     | st.integers(0, 20).map(lambda n: multisig(1, [KEY] * n))
     | st.sampled_from((P2PKH, b"\x6a\x04abcd", b"\x51\x20" + bytes(32), P2PKH[1:23] + b"\x87"))
 )
@@ -272,7 +262,13 @@ PARSERS = [
         DecodeError,
     ),
     Parser(
-        "instructions", steps_of, rebuilt, steps, ScriptError, hostile=SCRIPTS, normal=normal_script
+        "instructions",
+        steps_of,
+        made.script,
+        steps,
+        ScriptError,
+        hostile=SCRIPTS,
+        normal=normal_script,
     ),
     total("disassembly", disassemble),
     total("Core's disassembly", core_asm),

@@ -89,6 +89,16 @@ def steps(tape: Tape) -> Steps:
     return several(instruction, tape, most=11)
 
 
+def script(instructions: Steps) -> bytes:
+    """A script from its instructions: each push with the opcode it had."""
+    parts = []
+    for opcode, data in instructions:
+        size = {0x4C: 1, 0x4D: 2, 0x4E: 4}.get(opcode, 0)
+        length = len(data or b"").to_bytes(size, "little") if size else b""
+        parts.append(bytes([opcode]) + length + (data or b""))
+    return b"".join(parts)
+
+
 def inventory(tape: Tape) -> Any:
     kind = INVENTORIES[tape.below(3)]
     return kind(tuple(InventoryItem(tape.number(4), tape.take(32)) for _ in range(tape.below(4))))

@@ -1,4 +1,4 @@
-"""What a hostile input of 4 MB costs beside an honest one of the same size (in CI, of 1 MB).
+"""What a hostile input of 4 MB costs beside an honest one of the same size (in CI, of 250 kB).
 
 Each parser has its own honest input, or is compared with the reading of a block of payments.
 Processor time counts, the best of a few tries, so that a busy machine does not decide.

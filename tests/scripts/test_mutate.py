@@ -122,7 +122,22 @@ def test_a_mutant_knows_its_place_and_its_text() -> None:
     assert more.apply(text) == text.replace("7", "8")
     assert more.difference == '- return "ä", self.x > 7\n+ return "ä", self.x > 8'
     (raising,) = mutants("chain/a.py", "raise A(\n    x\n)\n")
-    assert (raising.last_line, raising.difference) == (3, "- raise A(\n    x\n)\n+ pass")
+    assert raising.difference == "- raise A(\n    x\n)\n+ pass"
+
+
+def test_a_mutant_knows_the_lines_of_its_statement() -> None:
+    """Python may say that all of a table is run in its first line."""
+    table = "TABLE = (\n    1,\n    2,\n)\n\n\n"
+    text = table + "def f(\n    a=3,\n):\n    if (\n        a > 4\n    ):\n        g()\n"
+    places = {each.before: each.statement for each in mutants("chain/a.py", text)}
+    assert places == {
+        "1": (1, 4),
+        "2": (1, 4),
+        "3": (7, 9),
+        "a > 4": (10, 12),
+        "4": (10, 12),
+        "g()": (13, 13),
+    }
 
 
 @pytest.fixture
@@ -182,7 +197,7 @@ def test_survivors_are_printed_as_they_turn_up(project: Path) -> None:
     stale = "scripts/mutate_equivalents.toml: no survivor is like this: chain/rules.py: "
     assert stale + "if (size >= LIMIT):\n" in done.stdout
     assert "8 mutants in " in done.stdout
-    assert "s: 4 killed, 0 timed out, 1 equivalent, 3 survived\n" in done.stdout
+    assert "CPU): 4 killed, 0 timed out, 1 equivalent, 3 survived\n" in done.stdout
     left_out = "fails without a mutant, so left out: tests/chain/test_rules.py::test_wrong"
     assert left_out in done.stderr
     assert "8/8 mutants judged" in done.stderr

@@ -1,5 +1,6 @@
 """Signature hashes: BIP 143's and 341's own examples, and what two other libraries compute."""
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -17,6 +18,7 @@ from chain.hashes import sha256, sha256d, tagged_hash
 from chain.script.errors import ScriptError
 from chain.script.sighash import (
     PrecomputedSighash,
+    SigVersion,
     legacy_sighash,
     taproot_sighash,
     witness_v0_sighash,
@@ -55,6 +57,43 @@ def test_legacy_and_v0_as_python_bitcoinlib(
     )
     assert witness_v0_sighash(tx, index, code, 7, hash_type) == expected
     assert witness_v0_sighash(tx, index, code, 7, hash_type, known) == expected
+
+
+@given(transactions, st.data(), codes)
+def test_hash_types_that_have_much_in_common(
+    tx: Transaction, data: st.DataObject, code: bytes
+) -> None:
+    index = data.draw(st.integers(0, len(tx.inputs) - 1))
+    theirs = CTransaction.deserialize(tx.serialize())
+    states: dict[tuple[bytes, int], hashlib._Hash] = {}
+    for hash_type in data.draw(st.lists(st.integers(0, 255) | st.sampled_from(HASH_TYPES))):
+        for script_code in (code, b"\x51" + code):
+            expected, _ = RawSignatureHash(CScript(script_code), theirs, index, hash_type)
+            assert legacy_sighash(tx, index, script_code, hash_type, None, states) == expected
+    assert len(states) <= 2 * 6  # all, none, one output; of all inputs or one; for each code
+
+
+def test_a_value_is_signed_even_where_it_is_below_zero() -> None:
+    """No such output is valid, but what its signature signs is defined."""
+    tx = bare_tx()
+    theirs = CTransaction.deserialize(tx.serialize())
+    expected = SignatureHash(
+        CScript(b"\x51"), theirs, 0, 1, amount=-1, sigversion=SIGVERSION_WITNESS_V0
+    )
+    assert witness_v0_sighash(tx, 0, b"\x51", -1, 1) == expected
+
+
+def test_what_was_computed_before_is_used() -> None:
+    tx, other = bare_tx(), bare_tx(sequence=5)
+    known = PrecomputedSighash(Transaction(2, other.inputs, (TxOut(9, b""),), 0))
+    assert legacy_sighash(tx, 0, b"", 1, known) != legacy_sighash(tx, 0, b"", 1)
+    assert witness_v0_sighash(tx, 0, b"", 1, 1, known) != witness_v0_sighash(tx, 0, b"", 1, 1)
+
+
+def test_the_versions_of_script_have_cores_numbers() -> None:
+    """Core: SigVersion; 2 is the key path of taproot, where no script runs."""
+    numbers = {version.name: version.value for version in SigVersion}
+    assert numbers == {"BASE": 0, "WITNESS_V0": 1, "TAPSCRIPT": 3}
 
 
 @given(transactions, st.data(), st.sampled_from(HASH_TYPES))
