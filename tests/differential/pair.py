@@ -5,10 +5,13 @@ invalid on the way, the tip, and what each block that was connected spent. On de
 of all tips, and every coin in the engine's database.
 """
 
+import platform
 from collections import Counter
 from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import cast
+
+import pytest
 
 from chain.block import Block, BlockHeader
 from chain.chainstate import ChainChanges
@@ -18,7 +21,10 @@ from node.rpc_chain import getchaintips
 from node.runtime import Runtime
 from tests.builders import ChainBuilder
 from tests.core_engine import CoreEngine, EngineCoin, Knowledge, Verdict
-from tests.differential.engine_coins import read_coins
+from tests.differential.engine_coins import CAN_READ, read_coins
+
+if platform.machine() != "x86_64":
+    pytest.skip("the engine's inside is laid out for x86-64", allow_module_level=True)
 
 
 class Difference(AssertionError):  # noqa: N818, a finding more than a mishap
@@ -126,8 +132,10 @@ class Pair:
         return Counter(str(tip["status"]) for tip in tips)
 
     def check_coins(self) -> None:
-        """The engine's coins, read from its database. Closes the engine."""
+        """The engine's coins, read from its database if it can be. Closes the engine."""
         self.engine.close()
+        if not CAN_READ:
+            return
         ours, theirs = (
             list(self.chain.chainstate.coins),
             list(read_coins(self.engine.chainstate_folder)),
