@@ -280,3 +280,11 @@ def _parse_size(data: bytes, at: int) -> tuple[int, int]:
     reader = Reader(data)
     reader.position = at
     return reader.compact_size(), reader.position
+
+
+def format_money(satoshis: int) -> str:
+    """Coins with two to eight decimals, as in Core's debug messages (FormatMoney)."""
+    whole, rest = divmod(abs(satoshis), COIN)
+    digits = f"{rest:08d}"
+    digits = digits[:2] + digits[2:].rstrip("0")
+    return f"{'-' if satoshis < 0 else ''}{whole}.{digits}"

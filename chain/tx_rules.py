@@ -24,6 +24,7 @@ from chain.transaction import (
     OutPoint,
     Transaction,
     TxIn,
+    format_money,
 )
 
 MAX_BLOCK_WEIGHT = 4_000_000  # BIP 141; Core: MAX_BLOCK_WEIGHT
@@ -39,7 +40,7 @@ def check_transaction(tx: Transaction) -> None:
     if not tx.outputs:
         raise Invalid(Reason.BAD_TXNS_VOUT_EMPTY)
     if tx.stripped_size * WITNESS_SCALE_FACTOR > MAX_BLOCK_WEIGHT:
-        raise Invalid(Reason.BAD_TXNS_OVERSIZE, f"{tx.stripped_size} bytes without witness")
+        raise Invalid(Reason.BAD_TXNS_OVERSIZE)
     total = 0
     for output in tx.outputs:
         if output.value < 0:
@@ -54,7 +55,7 @@ def check_transaction(tx: Transaction) -> None:
     if tx.is_coinbase:
         length = len(tx.inputs[0].script_sig)
         if not MIN_COINBASE_SCRIPT_BYTES <= length <= MAX_COINBASE_SCRIPT_BYTES:
-            raise Invalid(Reason.BAD_CB_LENGTH, f"{length} bytes")
+            raise Invalid(Reason.BAD_CB_LENGTH)
     elif any(tx_in.outpoint.is_null for tx_in in tx.inputs):
         raise Invalid(Reason.BAD_TXNS_PREVOUT_NULL)
 
@@ -116,7 +117,7 @@ def check_inputs(
             raise Invalid(Reason.BAD_TXNS_INPUTVALUES_OUTOFRANGE)
     value_out = sum(output.value for output in tx.outputs)
     if value_in < value_out:
-        detail = f"value in ({value_in}) < value out ({value_out})"
+        detail = f"value in ({format_money(value_in)}) < value out ({format_money(value_out)})"
         raise Invalid(Reason.BAD_TXNS_IN_BELOWOUT, detail)
     fee = value_in - value_out
     if fee > MAX_MONEY:

@@ -214,7 +214,7 @@ class Judge:
     def check_feerate(self, fee: int, vsize: int, min_feerate: int) -> None:
         """Rejected unless `fee` is enough for a full pool and for being relayed at all."""
         needed = fee_at(min_feerate, vsize)
-        if fee < needed:
+        if needed > 0 and fee < needed:
             raise Rejected(PolicyReason.MEMPOOL_MIN_FEE_NOT_MET, f"{fee} < {needed}")
         needed = fee_at(self.options.min_relay_feerate, vsize)
         if fee < needed:

@@ -5,7 +5,7 @@ mempool's. Read beside it: Core's node/transaction.cpp (BroadcastTransaction).
 """
 
 from chain.coins import is_unspendable
-from chain.errors import Invalid
+from chain.errors import DecodeError, Invalid
 from chain.script.errors import ScriptError
 from chain.script.machine import MAX_SCRIPT_ELEMENT_SIZE
 from chain.script.opcodes import OP_NOP10, instructions
@@ -21,13 +21,26 @@ MAX_FEERATE = Amount(COIN // 10)
 NOTHING = Amount(0)
 
 
-def parse_transaction(text: str) -> Transaction:
-    """A transaction from hex. RpcError if it is none."""
+def parse_transaction(text: str, which: str = ".") -> Transaction:
+    """A transaction from hex. RpcError if it is none; `which` says in it what was read."""
     try:
-        return Transaction.parse(bytes.fromhex(text))
+        raw = bytes.fromhex(text)
+        try:
+            return Transaction.parse(raw)
+        except DecodeError:
+            return _without_inputs(raw)
     except ValueError:  # DecodeError too
-        what = "TX decode failed. Make sure the tx has at least one input."
+        what = f"TX decode failed{which} Make sure the tx has at least one input."
         raise RpcError(Code.DECODE, what) from None
+
+
+def _without_inputs(raw: bytes) -> Transaction:
+    """One with no inputs at all, which a node refuses with a reason: the count that is 0 looks
+    like the marker of a transaction with witnesses. DecodeError if that is not it."""
+    if raw[4:5] != b"\0":
+        raise DecodeError("it is no transaction")
+    donor = Transaction.parse(raw[:4] + b"\1" + bytes(37) + bytes(4) + raw[5:])
+    return Transaction(donor.version, (), donor.outputs, donor.locktime)
 
 
 def broadcast(
@@ -39,6 +52,7 @@ def broadcast(
     RpcError says why not.
     """
     tx = parse_transaction(text)
+    check_burn(tx, max_burn)
     check_max_feerate(max_feerate)
     with runtime.lock:
         node = runtime.node
@@ -46,7 +60,7 @@ def broadcast(
         if waiting is not None:
             tx = waiting.tx  # perhaps with another witness: it is the same payment
         else:
-            _check_new(runtime, tx, max_feerate, max_burn)
+            _check_new(runtime, tx, max_feerate)
         try:
             return runtime.submit_transaction(tx).txid
         except (Rejected, Invalid) as error:
@@ -79,9 +93,8 @@ def _has_valid_ops(script: bytes) -> bool:
         return False
 
 
-def _check_new(runtime: Runtime, tx: Transaction, max_feerate: Amount, max_burn: Amount) -> None:
+def _check_new(runtime: Runtime, tx: Transaction, max_feerate: Amount) -> None:
     node = runtime.node
-    check_burn(tx, max_burn)
     outpoints = (OutPoint(tx.txid, number) for number in range(len(tx.outputs)))
     if any(node.chainstate.coins.get(outpoint) is not None for outpoint in outpoints):
         raise RpcError(Code.IN_CHAIN, "Transaction outputs already in utxo set")

@@ -13,7 +13,7 @@ from chain.coins import Coin, is_unspendable
 from chain.script.opcodes import OP_1, OP_1NEGATE, OP_16
 from chain.script.script import count_sigops, instructions, is_p2sh, is_push_only, witness_program
 from chain.script.templates import ScriptType, classify, multisig_keys
-from chain.transaction import COIN, Transaction, TxOut
+from chain.transaction import Transaction, TxOut
 from node.entry import fee_at
 from node.errors import PolicyReason, Rejected
 
@@ -247,11 +247,3 @@ def spends_witness_program(tx: Transaction, coins: Sequence[Coin]) -> bool:
         if witness_program(script_pubkey):
             return True
     return False
-
-
-def format_money(satoshis: int) -> str:
-    """Coins with two to eight decimals, as in Core's debug messages (FormatMoney)."""
-    whole, rest = divmod(abs(satoshis), COIN)
-    digits = f"{rest:08d}"
-    digits = digits[:2] + digits[2:].rstrip("0")
-    return f"{'-' if satoshis < 0 else ''}{whole}.{digits}"

@@ -9,11 +9,11 @@ sides; what else a transaction must satisfy is in `acceptance`. Beside it: Bitco
 from collections.abc import Collection, Sequence
 
 from chain.encoding import display_hash
+from chain.transaction import format_money
 from node.cluster import Cluster
 from node.entry import MempoolEntry, fee_at
 from node.errors import PolicyReason, Rejected
 from node.feerate import FeeFrac, improves_strictly
-from node.policy import format_money
 
 MAX_CONFLICTING_CLUSTERS = 100
 """Core's MAX_REPLACEMENT_CANDIDATES; in BIP125's fifth rule so many transactions."""
@@ -75,7 +75,7 @@ def check_improves(before: Collection[Cluster], after: Collection[Cluster]) -> N
 def check_not_its_own_ancestor(newcomer: MempoolEntry, conflicts: Collection[MempoolEntry]) -> None:
     """Rejected if the newcomer spends what it replaces. Core: EntriesAndTxidsDisjoint."""
     own = newcomer.ancestors().intersection(conflicts)
-    for entry in sorted(own, key=lambda entry: entry.sequence):
+    for entry in sorted(own, key=lambda entry: entry.txid):  # as Core finds them
         raise Rejected(
             PolicyReason.BAD_TXNS_SPENDS_CONFLICTING_TX,
             f"{display_hash(newcomer.txid)} spends conflicting transaction "

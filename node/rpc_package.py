@@ -24,8 +24,7 @@ def testmempoolaccept(
     runtime: Runtime, rawtxs: list[str], maxfeerate: Amount = MAX_FEERATE
 ) -> list[Json]:
     """Whether these transactions would be taken in, one after another, and why not."""
-    txs = _parse(rawtxs)
-    check_max_feerate(maxfeerate)
+    txs = _parse(rawtxs, maxfeerate)
     mempool, now = runtime.node.mempool, int(runtime.now())
     entries: Sequence[MempoolEntry] = ()
     refusals: dict[bytes, Rejected | Invalid] = {}
@@ -89,19 +88,16 @@ def submitpackage(
     maxburnamount: Amount = NOTHING,
 ) -> Json:
     """Hand in a child with its parents, parents first; the child may pay for them."""
-    txs = _parse(package)
-    check_max_feerate(maxfeerate)
-    for tx in txs:
-        check_burn(tx, maxburnamount)
+    txs = _parse(package, maxfeerate, maxburnamount)
     if len(txs) > 1 and not is_child_with_tree(txs):
         what = "not child-with-parents or parents depend on each other."
         raise RpcError(Code.VERIFY, f"package topology disallowed. {what}")
     result = runtime.submit_package(txs, maxfeerate.satoshis)
-    replaced = sorted(display_hash(entry.txid) for entry in result.evicted)
+    replaced = sorted(entry.txid for entry in result.evicted)
     return {
         "package_msg": "success" if result.error is None else str(result.error),
         "tx-results": {display_hash(tx.wtxid): _outcome(tx, result) for tx in txs},
-        "replaced-transactions": replaced,
+        "replaced-transactions": [display_hash(txid) for txid in replaced],
     }
 
 
@@ -136,11 +132,19 @@ def _names(tx: Transaction) -> Json:
     return {"txid": display_hash(tx.txid), "wtxid": display_hash(tx.wtxid)}
 
 
-def _parse(texts: list[str]) -> list[Transaction]:
+def _parse(
+    texts: list[str], max_feerate: Amount, max_burn: Amount | None = None
+) -> list[Transaction]:
     if not 1 <= len(texts) <= MAX_TRANSACTIONS:
         what = f"Array must contain between 1 and {MAX_TRANSACTIONS} transactions."
         raise RpcError(Code.PARAMETER, what)
-    return [parse_transaction(text) for text in texts]
+    check_max_feerate(max_feerate)
+    txs = []
+    for text in texts:
+        txs.append(parse_transaction(text, which=f": {text}"))
+        if max_burn is not None:
+            check_burn(txs[-1], max_burn)
+    return txs
 
 
 METHODS = (submitpackage, testmempoolaccept)

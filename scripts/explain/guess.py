@@ -71,6 +71,8 @@ def _guess_script(given: Given, raw: bytes) -> str:
     try:
         list(instructions(raw))
     except ScriptError:
+        if WORDS.search(given.text):
+            return "script"
         raise ExplainError(
             f"{given.shown}: {len(raw)} bytes that are no message, transaction, block, header or "
             "whole script; if you know what they are, name the kind: farthing explain script HEX"

@@ -33,6 +33,7 @@ def test_the_python_form_takes_over_where_openssl_has_none(monkeypatch: pytest.M
         raise ValueError(f"unsupported hash type {name}")
 
     assert hashes._openssl_has_ripemd160() is _try_ripemd160()
+    assert (hashes.ripemd160 is hashes.ripemd160_in_python) is not _try_ripemd160()
     monkeypatch.setattr(hashlib, "new", refuse)
     assert not hashes._openssl_has_ripemd160()
 

@@ -202,6 +202,9 @@ def test_a_genesis_block_of_ones_own() -> None:
     assert genesis.transactions[0].outputs[0].value == 400
     assert genesis.header.merkle_root == genesis.transactions[0].txid
     assert (genesis.header.time, genesis.header.bits) == (1_700_000_000, 0x2000FFFF)
+    assert genesis.header.nonce == 0
+    longest = custom({"name": "mine", "genesis_message": "x" * 75}).genesis
+    assert longest.transactions[0].inputs[0].script_sig[7:] == b"\x4b" + b"x" * 75
     only_later = custom({"name": "later", "genesis_time": 1_700_000_000}).genesis
     assert only_later.transactions == REGTEST.genesis.transactions
     assert only_later.header.time == 1_700_000_000
@@ -264,7 +267,8 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({"genesis_message": "½" * 38}, "genesis_message: at most 75 bytes, not 76"),
     ({"genesis_message": "\ud800"}, r"genesis_message: not all of '\\ud800' can be printed"),
     ({"genesis_message": "\x1b[31m"}, "genesis_message: not all of"),
-    ({"coin_type": 2**65}, "coin_type: expected a whole number .* not a value of type int"),
+    ({"coin_type": 2**64 - 1}, "coin_type: expected a whole number .* not 18446744073709551615"),
+    ({"coin_type": 2**64}, "coin_type: expected a whole number .* not a value of type int"),
     ({"segwit_from": [[0]]}, "segwit_from: expected a whole number .* not a value of type list"),
     ({"no_retargeting": {}}, "no_retargeting: expected true or false, not a value of type dict"),
     ({"x" * 1000: 1}, "unknown key 'x{79}: expected one of"),

@@ -51,16 +51,20 @@ class TreeCase:
         steps: Sequence[Callable[[], None]] = (
             self.grow, self.grow, self.grow_and_tell, self.grow_and_tell, self.grow_and_tell,
             self.grow_and_tell, self.tell_branch, self.tell_branch, self.tell, self.tell,
-            self.tell_header, self.tell_mutated, self.invalidate, self.reconsider, self.overtake,
+            self.tell_rest, self.tell_header, self.tell_mutated, self.invalidate, self.reconsider,
+            self.reconsider, self.overtake,
         )  # fmt: skip
+        if self.rng.randrange(2):  # so that much is told late
+            steps = (*steps, *[self.grow] * 9)
         for _ in range(self.rng.randint(5, 45)):
             self.rng.choice(steps)()
             self.counts += self.pair.check_tips()
         self.overtake()
-        is_forgiving = self.rng.randrange(4) > 0
-        for node in self.nodes:  # in this order nothing is missing any more
-            if is_forgiving:
+        if self.rng.randrange(4):
+            for node in self.rng.sample(self.nodes, len(self.nodes)):
                 self.reconsider(node)
+                self.counts += self.pair.check_tips()
+        for node in self.nodes:  # in this order nothing is missing any more
             self._deliver(node)
         self.counts += self.pair.check_tips()
         self.check_straight()
@@ -106,6 +110,18 @@ class TreeCase:
         for each in branch:
             self._deliver(each)
 
+    def tell_rest(self) -> None:
+        """All that is not known yet: headers first, then bodies in any order."""
+        headers = self.pair.chain.chainstate.headers
+        for node in self.nodes:
+            if node.block.hash not in headers:
+                self.tell_header(node)
+        rest = [each for each in self.nodes if each.block.hash in headers]
+        rest = [each for each in rest if not headers[each.block.hash].has_body]
+        self.rng.shuffle(rest)
+        for node in rest:
+            self._deliver(node)
+
     def tell(self) -> None:
         """A block, perhaps known, perhaps before its parent."""
         self._deliver(self.pick())
@@ -144,8 +160,13 @@ class TreeCase:
             self.counts["invalidateblock"] += 1
 
     def reconsider(self, node: Node | None = None) -> None:
-        """`reconsiderblock`, if both know the block."""
-        block_hash = (node or self.pick()).block.hash
+        """`reconsiderblock` for a block that failed or builds on one, if there is one."""
+        headers = self.pair.chain.chainstate.headers
+        known = [headers[each.block.hash] for each in self.nodes if each.block.hash in headers]
+        failed = [entry.hash for entry in known if entry.failed]
+        block_hash = self.rng.choice(failed or [self.pick().block.hash])
+        if node is not None:
+            block_hash = node.block.hash
         if block_hash in self.pair.chain.chainstate.headers:
             with self._counting():
                 self.pair.reconsider(block_hash)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from chain.coins import Coin
-from chain.transaction import OutPoint, Transaction, TxIn, TxOut
+from chain.transaction import OutPoint, Transaction, TxIn, TxOut, format_money
 from node import policy
 from node.errors import PolicyReason, Rejected
 from node.policy import PolicyOptions
@@ -291,7 +291,7 @@ def test_which_spends_need_a_witness() -> None:
     ],
 )
 def test_money_is_written_as_core_does(satoshis: int, text: str) -> None:
-    assert policy.format_money(satoshis) == text
+    assert format_money(satoshis) == text
 
 
 def test_options_are_cores() -> None:

@@ -128,10 +128,31 @@ def steps_of(script: bytes) -> made.Steps:
     return [(opcode, data) for opcode, data, _ in instructions(script)]
 
 
-def total(name: str, function: Callable[[bytes], Any]) -> Parser:
-    """Something that has an answer for any script."""
-    normal = normal_script
-    return Parser(name, function, None, scripts, (), hostile=SCRIPTS, normal=normal)
+def find_pushes(script: bytes) -> tuple[bytes, int]:
+    return find_and_delete(script, b"\x01\xab")
+
+
+def count_accurately(script: bytes) -> int:
+    return count_sigops(script, accurate=True)
+
+
+# What is said of a script, and has an answer for any: by itself only the clock is put to it.
+READINGS: dict[str, Callable[[bytes], Any]] = {
+    "disassembly": disassemble,
+    "Core's disassembly": core_asm,
+    "signature operations": count_accurately,
+    "shape": classify,
+    "only pushes": is_push_only,
+    "witness program": witness_program,
+    "multisig": multisig_keys,
+    "find and delete": find_pushes,
+}
+ALL_OF_IT = ("disassembly", "Core's disassembly", "signature operations")  # read to the end always
+
+
+def readings(script: bytes) -> list[Any]:
+    """All of them."""
+    return [read(script) for read in READINGS.values()]
 
 
 def lax_der(signature: bytes) -> tuple[int, int]:
@@ -270,20 +291,18 @@ PARSERS = [
         hostile=SCRIPTS,
         normal=normal_script,
     ),
-    total("disassembly", disassemble),
-    total("Core's disassembly", core_asm),
-    Parser("shape", classify, None, scripts, (), hostile=SCRIPTS),
-    total("signature operations", lambda script: count_sigops(script, accurate=True)),
-    Parser("only pushes", is_push_only, None, scripts, (), hostile=SCRIPTS),
-    Parser("witness program", witness_program, None, scripts, (), hostile=SCRIPTS),
-    Parser("multisig", multisig_keys, None, scripts, (), hostile=SCRIPTS),
-    Parser(
-        "find and delete",
-        lambda script: find_and_delete(script, b"\x01\xab"),
-        None,
-        scripts,
-        (),
-        hostile=SCRIPTS,
+    Parser("readings of a script", readings, None, scripts, ()),
+    *(
+        Parser(
+            name,
+            function,
+            None,
+            None,
+            (),
+            hostile=SCRIPTS,
+            normal=normal_script if name in ALL_OF_IT else None,
+        )
+        for name, function in READINGS.items()
     ),
     Parser(
         "script number",
