@@ -167,7 +167,8 @@ def _output_script(runtime: Runtime, text: str, expected: str) -> bytes:
     kind, _, inner = text.partition("#")[0].removesuffix(")").partition("(")
     try:
         address = inner if kind == "addr" else text
-        script = bytes.fromhex(inner) if kind == "raw" else address_to_script(address, params)
+        is_raw = kind == "raw" and inner
+        script = bytes.fromhex(inner) if is_raw else address_to_script(address, params)
     except ValueError as error:  # AddressError too
         raise RpcError(Code.NOT_FOUND, f"Error: Invalid {expected}: {error}") from error
     if params.is_real_money:
