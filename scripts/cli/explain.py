@@ -96,6 +96,8 @@ def show_run(run: "Run", width: int, is_slow: bool) -> None:
     from scripts.cli import explain_views as views
 
     is_slow = is_slow and sys.stdin.isatty() and sys.stdout.isatty()
+    if is_slow:
+        click.echo(views.dim("Enter: the next step; q: all the rest"), err=True)
     for lines in views.run_lines(run, width):
         click.echo("\n".join(lines))
         if is_slow and lines[0]:

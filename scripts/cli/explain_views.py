@@ -145,7 +145,8 @@ def field_lines(fields: Sequence[Field], width: int, with_bytes: bool = True) ->
         if " " not in value and len(room) + len(value) > width >= len(value) + 6:
             # A hash that is in one piece can be copied.
             first, *more = wrap(each.meaning, width - len(room))
-            yield f"{dim(head)}{each.name:<{name_width}}" + (f" {dim(first)}" if first else "")
+            name = f"{each.name:<{name_width}} {dim(first)}" if first else each.name
+            yield dim(head) + name
             yield from (room + dim(line) for line in more)
             yield value.rjust(width)
             continue

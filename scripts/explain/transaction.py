@@ -70,7 +70,7 @@ def explain_transaction(tx: Transaction, context: Context) -> Explanation:
     facts = _facts(tx, context, fee, runs)
     title = f"transaction {display_hash(tx.txid)}"
     shown, hints = _chosen(runs, context.chosen)
-    if not tx.is_coinbase and len(runs) < len(tx.inputs):
+    if not tx.is_coinbase and None in padded(tx, context):
         hints = [*hints, _missing(tx, context)]
     return Explanation("tx", title, facts, sections(tx, context), problems, shown, hints)
 
