@@ -55,6 +55,7 @@ Reading order, which is also the import order: a file imports only files above i
     rpc_chain     the RPC's methods on the chain
     rpc_mempool   the RPC's methods on transactions
     rpc_package   the RPC's methods that judge several transactions
+    rpc_mining    the RPC's methods for miners
     rpc_node      the RPC's methods on the node itself
     rpc_methods   the table of the RPC's methods
     web_rpc       JSON-RPC over HTTP: dialects, credentials

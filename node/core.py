@@ -115,7 +115,7 @@ class Node:
         self.chainstate = Chainstate(
             params,
             store,
-            verifier=verifier,
+            verifier=lambda checks: verifier(self.mempool.unverified(checks)),
             indexers=indexers,
             scripts_in_order=scripts_in_order,
         )

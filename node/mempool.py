@@ -8,11 +8,14 @@ Bitcoin Core, `src/txmempool.cpp` and `src/validation.cpp` (MaybeUpdateMempoolFo
 Simplified: Core's rolling minimum decays exponentially, here in straight lines between halvings.
 """
 
-from collections.abc import Collection, Iterable, KeysView, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import islice
 
 from chain.block import Block
 from chain.chainstate import ChainChanges, Chainstate
 from chain.errors import Invalid
+from chain.script.check import ScriptCheck
+from chain.script.flags import STANDARD_FLAGS
 from chain.transaction import Transaction
 from node.acceptance import Judge, Judgement, Terms
 from node.cluster import Limits, trim
@@ -25,6 +28,9 @@ from node.pool import Pool
 
 HALF_LIFE_S = 12 * 3_600
 """Core's ROLLING_FEE_HALFLIFE; shorter while the pool is not even half full."""
+VERIFIED_FLAGS = int(STANDARD_FLAGS)
+MAX_LEFT = 20_000
+"""Transactions that wait no longer whose scripts need not be run again."""
 
 
 class Mempool(Pool):
@@ -36,15 +42,24 @@ class Mempool(Pool):
         self._limits = Limits(self.options.max_cluster_count, self.options.max_cluster_vsize * 4)
         self._judge = Judge(self, chainstate, self.options, self._limits)
         self._events: list[TransactionAccepted | TransactionRemoved] = []
+        self._left: dict[bytes, None] = {}  # wtxids of the last that left: a block may have them
         # The feerate last thrown out, and since when it falls: None, until a block has made room.
         self._floor = 0
         self._floor_falls = False
         self._floor_since: int | None = None
 
-    @property
-    def verified_wtxids(self) -> KeysView[bytes]:
-        """Transactions whose scripts passed under the strictest flags, which imply a block's."""
-        return self._by_wtxid.keys()
+    def unverified(self, checks: Sequence[ScriptCheck]) -> list[ScriptCheck]:
+        """Those of a block's checks that are still to be made.
+
+        The scripts of what waits here, or did, have passed under the strictest flags: then they
+        pass under fewer. The wtxid names the witness and, by the txids in it, what is spent.
+        """
+        return [
+            check
+            for check in checks
+            if int(check.flags) & ~VERIFIED_FLAGS
+            or not (check.tx.wtxid in self._by_wtxid or check.tx.wtxid in self._left)
+        ]
 
     def take_events(self) -> list[TransactionAccepted | TransactionRemoved]:
         """What came and went since the last call, in order."""
@@ -101,6 +116,9 @@ class Mempool(Pool):
     def _take_out(self, entries: Iterable[MempoolEntry], why: str) -> None:
         gone = sorted(entries, key=lambda entry: entry.sequence)
         self.remove(gone)
+        self._left.update((entry.tx.wtxid, None) for entry in gone)
+        for wtxid in list(islice(self._left, max(0, len(self._left) - MAX_LEFT))):
+            del self._left[wtxid]
         self._events.extend(TransactionRemoved(entry.txid, why) for entry in gone)
 
     def _take_out_with_descendants(self, entry: MempoolEntry, why: str) -> None:

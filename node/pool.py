@@ -8,6 +8,7 @@ others alone. Beside it: Bitcoin Core, `src/txmempool.cpp` and `src/txgraph.cpp`
 import heapq
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from chain.coins import Coin
@@ -40,6 +41,8 @@ class Pool:
         """Memory, estimated."""
         self.total_fee = 0
         self.total_vsize = 0
+        self.changes = 0
+        """How often a transaction came, went, or was given another worth."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -93,8 +96,8 @@ class Pool:
 
     def chunks(self) -> list[Chunk]:
         """All chunks, the ones to mine first in front."""
-        chunks = (chunk for each in set(self._clusters.values()) for chunk in each.chunks)
-        return sorted(chunks)
+        current = (place.chunk for place in self._worst if place.chunk.is_current)
+        return sorted(current, key=attrgetter("rank"))
 
     # What would be if.
 
@@ -174,9 +177,11 @@ class Pool:
         entry = self._entries.get(txid)
         if entry is not None:
             entry.delta = total
+            self.changes += 1
             self._arrange([entry])
 
     def _count(self, entry: MempoolEntry, sign: int) -> None:
+        self.changes += 1
         self.usage_bytes += sign * memory_usage(entry.tx)
         self.total_fee += sign * entry.fee
         self.total_vsize += sign * entry.vsize

@@ -8,16 +8,16 @@ annotations say of which type. It knows no HTTP (`web_rpc`). Read beside it: Cor
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from inspect import Parameter, Signature, signature
-from string import hexdigits
 from types import NoneType
 from typing import Any, get_args
 
-from node import rpc_chain, rpc_mempool, rpc_node, rpc_package
-from node.rpc_values import Amount, Code, Hash, RpcError, parse_amount
+from node import rpc_chain, rpc_mempool, rpc_mining, rpc_node, rpc_package
+from node.rpc_values import Amount, Code, Hash, RpcError, parse_amount, parse_hash
+from node.rpc_views import Json
 from node.runtime import Runtime
 
 Arguments = Sequence[Any] | Mapping[str, Any]
-UNLOCKED = ("generatetoaddress",)
+UNLOCKED = ("generateblock", "generatetoaddress", "generatetodescriptor", "getblocktemplate")
 """They hold the runtime's lock only now and then."""
 JSON_NAMES = {
     str: "string",
@@ -94,7 +94,9 @@ def _convert(name: str, value: Any, parameter: Parameter) -> Any:
     if Amount in kinds:
         return parse_amount(value)
     if Hash in kinds:
-        return _hash(name, _typed(name, value, str))
+        return parse_hash(name, _typed(name, value, str))
+    if parameter.annotation == Json:
+        return _typed(name, value, dict)
     if parameter.annotation == list[str]:
         return [_typed(name, each, str) for each in _typed(name, value, list)]
     return _typed(name, value, *kinds)
@@ -108,15 +110,6 @@ def _typed(name: str, value: Any, *kinds: type) -> Any:
     return value
 
 
-def _hash(name: str, text: str) -> Hash:
-    if len(text) != 64:
-        what = f"{name} must be of length 64 (not {len(text)}, for '{text[:80]}')"
-        raise RpcError(Code.PARAMETER, what)
-    if not set(text) <= set(hexdigits):
-        raise RpcError(Code.PARAMETER, f"{name} must be hexadecimal string (not '{text}')")
-    return Hash(bytes.fromhex(text)[::-1])
-
-
 def help(runtime: Runtime, command: str = "") -> str:
     """All methods, or what one of them does."""
     if not command:
@@ -128,6 +121,7 @@ FUNCTIONS = (
     *rpc_chain.METHODS,
     *rpc_mempool.METHODS,
     *rpc_package.METHODS,
+    *rpc_mining.METHODS,
     *rpc_node.METHODS,
     help,
 )

@@ -1,16 +1,13 @@
-"""The RPC's methods on the node itself: mining on demand, its clock, its peers, its end.
+"""The RPC's methods on the node itself: its clock, its peers, its end.
 
 Each function is a method of Core's RPC, of the same name, parameters and results; its docstring is
-what `help` shows. Mining is not under the runtime's lock, the others are. Read beside it: Core's
-rpc/mining.cpp, rpc/net.cpp and rpc/node.cpp.
+what `help` shows. They are called under the runtime's lock. Read beside it: Core's rpc/net.cpp and
+rpc/node.cpp.
 """
 
 import threading
 import time
 
-from chain.address import AddressError, address_to_script
-from chain.encoding import display_hash
-from chain.errors import Invalid
 from chain.headers import ActiveChain
 from node.handshake import SERVICES
 from node.messages import PROTOCOL_VERSION
@@ -25,20 +22,6 @@ STOP_DELAY_S = 0.2
 """Between the answer to `stop` and the end, so that the answer is sent."""
 SERVICE_NAMES = {0: "NETWORK", 3: "WITNESS"}
 """By bit."""
-
-
-def generatetoaddress(runtime: Runtime, nblocks: int, address: str) -> list[str]:
-    """Mine so many blocks at once, each paying this address; their hashes."""
-    try:
-        script_pubkey = address_to_script(address, runtime.node.params)
-    except AddressError as error:
-        raise RpcError(Code.NOT_FOUND, f"Error: Invalid address: {error}") from error
-    if runtime.node.params.is_real_money:
-        raise RpcError(Code.MISC, "real bitcoins are not mined here")
-    try:
-        return [display_hash(each) for each in runtime.generate(script_pubkey, nblocks)]
-    except Invalid as error:
-        raise RpcError(Code.MISC, f"ProcessNewBlock, block not accepted: {error}") from error
 
 
 def setmocktime(runtime: Runtime, timestamp: int) -> None:
@@ -130,7 +113,6 @@ def stop(runtime: Runtime) -> str:
 
 
 METHODS = (
-    generatetoaddress,
     getnetworkinfo,
     getpeerinfo,
     setmocktime,

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import IntEnum
+from string import hexdigits
 from typing import NamedTuple, NewType
 
 from chain.transaction import COIN, MAX_MONEY
@@ -26,6 +27,8 @@ class Code(IntEnum):
     NOT_FOUND = -5
     """No such block, transaction or address."""
     PARAMETER = -8
+    NOT_CONNECTED = -9
+    """To other nodes; or this one is being stopped."""
     DECODE = -22
     """Bytes that are not the thing they should be."""
     VERIFY = -25
@@ -71,6 +74,16 @@ def parse_amount(value: object) -> Amount:
     if not is_whole:
         raise RpcError(Code.TYPE, "Invalid amount")
     return Amount(int(satoshis))
+
+
+def parse_hash(name: str, text: str) -> Hash:
+    """The parameter of that name as a hash. RpcError in Core's words."""
+    if len(text) != 64:
+        what = f"{name} must be of length 64 (not {len(text)}, for '{text[:80]}')"
+        raise RpcError(Code.PARAMETER, what)
+    if not set(text) <= set(hexdigits):
+        raise RpcError(Code.PARAMETER, f"{name} must be hexadecimal string (not '{text}')")
+    return Hash(bytes.fromhex(text)[::-1])
 
 
 def to_json(value: object) -> str:

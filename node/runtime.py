@@ -14,8 +14,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from chain.block import Block
+from chain.block import Block, BlockHeader
 from chain.chainstate import Acceptance, ChainChanges
+from chain.headers import HeaderEntry
 from chain.store import StoreError
 from chain.transaction import Transaction
 from node.config import NodeConfig
@@ -183,6 +184,10 @@ class Runtime:
         """See Node.submit_block."""
         return self._ask(lambda: self.node.submit_block(block, self.now()))
 
+    def submit_header(self, header: BlockHeader) -> HeaderEntry:
+        """See Chainstate.accept_header."""
+        return self._ask(lambda: self.node.chainstate.accept_header(header, int(self.now())))
+
     def invalidate(self, block_hash: bytes) -> ChainChanges:
         """See Node.invalidate."""
         return self._ask(lambda: self.node.invalidate(block_hash, self.now()))
@@ -214,7 +219,7 @@ class Runtime:
     def _generate(self, script_pubkey: bytes) -> bytes:
         while True:
             block = self.assemble(script_pubkey)
-            solved = self._search(block)
+            solved = self.search(block)
             # The tip may have changed since: then the block would join a branch nobody is on.
             with self.lock:
                 if solved is not None and solved.header.prev_hash == self.node.chainstate.tip.hash:
@@ -222,7 +227,9 @@ class Runtime:
                         raise failure
                     return solved.header.hash
 
-    def _search(self, block: Block) -> Block | None:
+    def search(self, block: Block) -> Block | None:
+        """The block with its work done; None once it no longer builds on the tip. Stopping if the
+        node is stopped meanwhile. To be called without the lock."""
         for start in range(0, 1 << 32, SLICE):
             if self.stopping.is_set():
                 raise Stopping("this node is stopping")

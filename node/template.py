@@ -12,18 +12,23 @@ from chain.block import WITNESS_COMMITMENT_PREFIX, Block, BlockHeader
 from chain.block_rules import MAX_BLOCK_SIGOPS_COST, WITNESS_NONCE_BYTES, subsidy
 from chain.chainstate import Chainstate
 from chain.hashes import sha256d
+from chain.headers import HeaderEntry
 from chain.merkle import merkle_root
+from chain.params import Params
 from chain.script.script import push_number
 from chain.transaction import NULL_OUTPOINT, SEQUENCE_FINAL, Transaction, TxIn, TxOut
-from chain.tx_rules import MAX_BLOCK_WEIGHT, legacy_sigops
+from chain.tx_rules import MAX_BLOCK_WEIGHT
 from chain.work import decode_bits, next_bits
 from node.cluster import Chunk
 from node.entry import MempoolEntry
 
 BLOCK_VERSION = 0x20000000
 """BIP9: no soft fork is being signalled for."""
-HEADER_WEIGHT = (80 + 9) * 4
-"""The header and the longest count of transactions."""
+RESERVED_WEIGHT, RESERVED_SIGOP_COST = 8_000, 400
+"""Kept free for the header and whatever coinbase a miner makes: Core's
+DEFAULT_BLOCK_RESERVED_WEIGHT and coinbase_output_max_additional_sigops."""
+MAX_TIMEWARP_S = 600
+"""How far the first block of a retarget period may be dated back; Core: the same name."""
 MAX_FAILURES, NEARLY_FULL_WEIGHT = 1_000, 4_000
 """Core's: when to stop looking for something that still fits."""
 MIN_FEERATE = 1
@@ -42,17 +47,20 @@ def assemble(
 
     `chunks` come best first, as Mempool.chunks gives them. `now` in Unix seconds.
     """
-    with_witness = chainstate.tip.height + 1 >= chainstate.params.segwit_from
-    empty = block_of(chainstate, (), 0, script_pubkey, now, extra_nonce).transactions[0]
-    chosen = choose(
-        chunks,
-        weight=MAX_BLOCK_WEIGHT - HEADER_WEIGHT - empty.weight,
-        sigop_cost=MAX_BLOCK_SIGOPS_COST - legacy_sigops(empty) * 4,
-        with_witness=with_witness,
-    )
+    chosen = choose_next(chainstate, chunks)
     fees = sum(entry.fee for entry in chosen)
     txs = [entry.tx for entry in chosen]
     return block_of(chainstate, txs, fees, script_pubkey, now, extra_nonce)
+
+
+def choose_next(chainstate: Chainstate, chunks: Iterable[Chunk]) -> list[MempoolEntry]:
+    """The entries for the block after the tip, in order; room is left for a coinbase."""
+    return choose(
+        chunks,
+        weight=MAX_BLOCK_WEIGHT - RESERVED_WEIGHT,
+        sigop_cost=MAX_BLOCK_SIGOPS_COST - RESERVED_SIGOP_COST,
+        with_witness=chainstate.tip.height + 1 >= chainstate.params.segwit_from,
+    )
 
 
 def block_of(
@@ -69,11 +77,22 @@ def block_of(
     reward = TxOut(subsidy(height, params) + fees, script_pubkey)
     commits = height >= params.segwit_from
     coinbase = _coinbase(height, reward, extra_nonce, txs if commits else None)
-    time = max(now, parent.median_time_past + 1)
+    time = max(now, min_time(parent, params))
     root, _ = merkle_root([coinbase.txid, *(tx.txid for tx in txs)])
     bits = next_bits(parent, time, params)
     header = BlockHeader(BLOCK_VERSION, parent.hash, root, time, bits, 0)
     return Block(header, (coinbase, *txs))
+
+
+def min_time(parent: HeaderEntry, params: Params) -> int:
+    """The earliest time, in Unix seconds, that a block after `parent` is given here.
+
+    Later than consensus asks where a period begins, against time warps. Core: GetMinimumTime.
+    """
+    earliest = parent.median_time_past + 1
+    if (parent.height + 1) % params.retarget_interval_blocks == 0:
+        earliest = max(earliest, parent.header.time - MAX_TIMEWARP_S)
+    return earliest
 
 
 def _coinbase(
@@ -99,7 +118,8 @@ def choose(
     """The entries that fit and pay best, parents before children.
 
     `chunks` come best first. Of a cluster nothing is taken behind a chunk that was left out: it may
-    need that. Core: BlockAssembler::addChunks.
+    need that. All that waits is final. Core: BlockAssembler::addChunks, whose limits, too, are not
+    quite reached, and which asks for the adjusted weight but then takes up the true one.
     """
     chosen: list[MempoolEntry] = []
     left_out: set[bytes] = set()
@@ -107,12 +127,14 @@ def choose(
     for chunk in chunks:
         if chunk.feerate.fee * 1_000 < MIN_FEERATE * chunk.vsize:
             break
-        room = sum(entry.tx.weight for entry in chunk.entries)
+        if chunk.cluster in left_out:
+            continue
         cost = sum(entry.sigop_cost for entry in chunk.entries)
-        fits = room <= weight and cost <= sigop_cost and chunk.cluster not in left_out
+        fits = chunk.feerate.size < weight and cost < sigop_cost
         if fits and (with_witness or not any(entry.tx.has_witness for entry in chunk.entries)):
             chosen += chunk.entries
-            weight, sigop_cost, failures = weight - room, sigop_cost - cost, 0
+            weight -= sum(entry.tx.weight for entry in chunk.entries)
+            sigop_cost, failures = sigop_cost - cost, 0
             continue
         left_out.add(chunk.cluster)
         failures += 1

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
+from random import Random
 from types import ModuleType
 
 from chain import curve
@@ -23,6 +24,7 @@ from chain.script.sighash import SIGHASH_ALL, witness_v0_sighash
 from chain.script.templates import p2pkh, p2wpkh
 from chain.store import MemoryStore
 from chain.transaction import SEQUENCE_FINAL, OutPoint, Transaction, TxIn, TxOut
+from node.core import Node
 from node.storage.opening import open_store
 from node.template import block_of, grind
 from node.threads import ThreadedVerifier
@@ -86,13 +88,17 @@ def grow(spends: int) -> list[Block]:
     return blocks
 
 
-def by_farthing(blocks: Sequence[Block], folder: Path, verifier: Verifier) -> float:
-    """Seconds for the last block, from bytes to a synced store."""
+def by_farthing(
+    blocks: Sequence[Block], folder: Path, verifier: Verifier, *, waiting: bool = False
+) -> float:
+    """Seconds for the last block, from bytes to a synced store; `waiting`: its transactions did."""
     store = open_store(folder)
-    chainstate = Chainstate(REGTEST, store, verifier=verifier)
-    now = blocks[-1].header.time
+    node = Node(REGTEST, store, rng=Random(1), verifier=verifier)
+    chainstate, now = node.chainstate, blocks[-1].header.time
     for block in blocks[:-1]:
         chainstate.accept_block(block, now)
+    for tx in blocks[-1].transactions[1:] if waiting else ():
+        node.mempool.accept(tx, now)
     raw = blocks[-1].serialize()
     begin = time.perf_counter()
     chainstate.accept_block(Block.parse(raw), now)
@@ -160,6 +166,12 @@ def connect_figures(spends: int, rounds: int = 3) -> Iterator[Row]:
         scale = 1e6 / spends
         bare = min(by_libsecp(spends) for _ in range(rounds))
         yield what, ours * scale, "µs", f"libsecp256k1 alone, {THREADS} threads", bare * scale
+        known = min(
+            by_farthing(blocks, folder / f"w{n}", verifier, waiting=True) for n in range(rounds)
+        )
+        what = f"connect {spends} that wait already, an input"
+        yield what, known * scale, "µs", "connecting them when they are new", ours * scale
+        what = f"connect {spends} P2WPKH spends, an input"
         if find_spec("pbk"):
             core = min(by_core(blocks, folder / f"c{n}") for n in range(rounds))
             yield what, ours * scale, "µs", "Bitcoin Core's engine", core * scale

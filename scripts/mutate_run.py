@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from enum import Enum
 from functools import partial
@@ -75,11 +75,18 @@ class Laboratory:
             self.files.append(found)
             yield found
 
-    def judge(self, mutants: Sequence[Mutant]) -> Iterator[tuple[Mutant, Outcome]]:
-        """What becomes of each mutant, as it becomes known."""
+    def judge(
+        self, mutants: Sequence[Mutant], excused: Collection[Mutant] = ()
+    ) -> Iterator[tuple[Mutant, Outcome]]:
+        """What becomes of each mutant, as it becomes known.
+
+        Those `excused` by a proof are put to one file of tests only: to survive all takes longest.
+        """
 
         def run(number: int) -> int:
-            return child.judge(self.root, mutants[number], self.plan(mutants[number]))
+            mutant = mutants[number]
+            plan = self.plan(mutant)
+            return child.judge(self.root, mutant, plan[:1] if mutant in excused else plan)
 
         for number, status in self._fork(run, len(mutants)):
             yield mutants[number], _outcome(status)

@@ -276,7 +276,11 @@ class CoreEngine:
 
     @property
     def _chainstate(self) -> int:
-        return _pointer(self._manager.get_active_chain()) - _CHAIN_AT
+        start = _pointer(self._manager.get_active_chain()) - _CHAIN_AT
+        manager = c_uint64.from_address(_pointer(self._manager)).value
+        if c_uint64.from_address(start + _MANAGER_AT).value != manager:
+            raise AssertionError("the engine's inside has another layout than it had")
+        return start
 
     def _activate(self) -> None:
         state = pbk.BlockValidationState()

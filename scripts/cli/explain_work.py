@@ -92,7 +92,7 @@ def node_of(url: str | None, offline: bool) -> NodeChoice:
     try:
         network = LocalNetwork(places.testnet_directory())
         running = network.running
-    except NetworkError:
+    except (NetworkError, OSError):  # a damaged note of it, or one that may not be read
         return NodeChoice(None, False)
     return NodeChoice(Source(running[0].url) if running else None, False)
 

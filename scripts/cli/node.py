@@ -109,10 +109,12 @@ def read_network(name: str, heights: tuple[str, ...]) -> "Params":
             chosen = networks.custom(tomllib.loads(Path(name).read_text(encoding="utf-8")))
         except FileNotFoundError:
             fail(f"there is no file {name}; --network takes a name or a TOML file")
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            fail(f"{name} is not TOML: {error}")
         except DecodeError as error:
             fail(f"{name}: {error}")
+        except RecursionError:
+            fail(f"{name} is not TOML: it is nested too deeply")
+        except ValueError as error:  # no text, no TOML, or a number that Python refuses to read
+            fail(f"{name} is not TOML: {error}")
     else:
         chosen = networks.network(name)
     return networks.with_activation_heights(chosen, dict(map(activation, heights)))

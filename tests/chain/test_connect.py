@@ -189,10 +189,10 @@ def forged(chain: ChainBuilder) -> Transaction:
     return make_tx([tx.inputs[0]._replace(witness=witness)], tx.outputs)
 
 
-@pytest.mark.parametrize("in_order", [True, False])
-def test_scripts_are_asked_in_their_turn_or_last_of_all(in_order: bool) -> None:
+@pytest.mark.parametrize("options", [{}, {"scripts_in_order": True}, {"scripts_in_order": False}])
+def test_scripts_are_asked_in_their_turn_or_last_of_all(options: dict[str, bool]) -> None:
     """As in Core with one script thread (`-par=1`), and with several."""
-    chain = ChainBuilder(scripts_in_order=in_order)
+    chain, in_order = ChainBuilder(**options), options.get("scripts_in_order", True)
     script_error = "block-script-verify-flag-failed (Non-canonical DER signature)"
     with CoreEngine(threads=0 if in_order else 2) as engine:
         for block in chain.mine(102):

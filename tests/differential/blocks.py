@@ -24,8 +24,8 @@ CLOCK_STEP_S = 3_600
 class BlockCases:
     """Cases one after the other, and how often each verdict came (each block comes twice)."""
 
-    def __init__(self, engine: CoreEngine) -> None:
-        self.pair = Pair(engine, trunk())
+    def __init__(self, engine: CoreEngine, threads: int = 1) -> None:
+        self.pair = Pair(engine, trunk(), threads)
         self.verdicts: Counter[str] = Counter()
 
     def run(self, rng: random.Random) -> None:
@@ -99,12 +99,12 @@ class BlockCases:
         self._deliver(block.serialize())
 
 
-def run_blocks(count: int, seed: int) -> Counter[str]:
-    """So many cases, from so many seeds on. Raises Difference."""
+def run_blocks(count: int, seed: int, threads: int = 1) -> Counter[str]:
+    """So many cases, from so many seeds on; `threads` check scripts. Raises Difference."""
     verdicts: Counter[str] = Counter()
     for start in range(seed, seed + count, CASES_PER_ENGINE):
-        with CoreEngine() as engine:
-            cases = BlockCases(engine)
+        with CoreEngine(threads - 1) as engine:
+            cases = BlockCases(engine, threads)
             for number in range(start, min(start + CASES_PER_ENGINE, seed + count)):
                 try:
                     cases.run(random.Random(number))

@@ -7,12 +7,17 @@ and coinbase, value and script. Read beside it: Core's txdb.cpp, compressor.h an
 from collections.abc import Iterator
 from pathlib import Path
 
-import plyvel
 from coincurve import PublicKey
 
 from chain.coins import Coin
 from chain.transaction import OutPoint, TxOut
 
+try:
+    import plyvel
+except ImportError:  # there is no wheel for this Python
+    plyvel = None
+
+CAN_READ = plyvel is not None
 HIDING_KEY = b"\x0e\x00obfuscate_key"
 
 

@@ -15,6 +15,10 @@ def test_random_blocks(seed: int) -> None:
     assert run_blocks(50, seed).total() > 100
 
 
+def test_random_blocks_on_several_threads() -> None:
+    assert run_blocks(50, 10_000, threads=2)
+
+
 @settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(st.randoms(use_true_random=False))
 def test_blocks_of_hypothesis(rng: random.Random) -> None:

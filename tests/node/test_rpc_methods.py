@@ -8,13 +8,13 @@ from tests.node.serving import Served
 
 GENESIS = "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206"
 # What operators and programs may rely on.
-NAMES = """estimatesmartfee
-generatetoaddress getbestblockhash getblock getblockchaininfo getblockcount getblockhash
-getblockheader getchaintips getmempoolancestors getmempoolcluster getmempooldescendants
-getmempoolentry getmempoolinfo getnetworkinfo getpeerinfo getprioritisedtransactions getrawmempool
+NAMES = """estimatesmartfee generateblock generatetoaddress generatetodescriptor getbestblockhash
+getblock getblockchaininfo getblockcount getblockhash getblockheader getblocktemplate getchaintips
+getmempoolancestors getmempoolcluster getmempooldescendants getmempoolentry getmempoolinfo
+getmininginfo getnetworkhashps getnetworkinfo getpeerinfo getprioritisedtransactions getrawmempool
 getrawtransaction gettxout gettxoutsetinfo help invalidateblock prioritisetransaction
-reconsiderblock sendrawtransaction setmocktime stop submitblock submitpackage testmempoolaccept
-uptime"""
+reconsiderblock sendrawtransaction setmocktime stop submitblock submitheader submitpackage
+testmempoolaccept uptime"""
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
@@ -32,8 +33,8 @@ from chain.errors import DecodeError
 from chain.params import MAIN, REGTEST, custom
 from chain.script.errors import ScriptError
 from chain.script.numbers import decode_number, encode_number
-from chain.script.opcodes import core_asm, disassemble, instructions
-from chain.script.script import count_sigops, find_and_delete, is_push_only, witness_program
+from chain.script.opcodes import core_asm, cut, disassemble, instructions
+from chain.script.script import count_sigops, is_push_only, witness_program
 from chain.script.signatures import is_strict_der
 from chain.script.templates import classify, multisig, multisig_keys
 from chain.store import StoreError, parse_row
@@ -128,10 +129,26 @@ def steps_of(script: bytes) -> made.Steps:
     return [(opcode, data) for opcode, data, _ in instructions(script)]
 
 
-def total(name: str, function: Callable[[bytes], Any]) -> Parser:
-    """Something that has an answer for any script."""
-    normal = normal_script
-    return Parser(name, function, None, scripts, (), hostile=SCRIPTS, normal=normal)
+def count_accurately(script: bytes) -> int:
+    return count_sigops(script, accurate=True)
+
+
+# What is said of a script, and has an answer for any: by itself only the clock is put to it.
+READINGS: dict[str, Callable[[bytes], Any]] = {
+    "disassembly": disassemble,
+    "Core's disassembly": core_asm,
+    "signature operations": count_accurately,
+    "shape": classify,
+    "only pushes": is_push_only,
+    "witness program": witness_program,
+    "multisig": multisig_keys,
+}
+ALL_OF_IT = ("disassembly", "Core's disassembly", "signature operations")  # read to the end always
+
+
+def readings(script: bytes) -> list[Any]:
+    """All of them."""
+    return [read(script) for read in READINGS.values()]
 
 
 def lax_der(signature: bytes) -> tuple[int, int]:
@@ -270,20 +287,19 @@ PARSERS = [
         hostile=SCRIPTS,
         normal=normal_script,
     ),
-    total("disassembly", disassemble),
-    total("Core's disassembly", core_asm),
-    Parser("shape", classify, None, scripts, (), hostile=SCRIPTS),
-    total("signature operations", lambda script: count_sigops(script, accurate=True)),
-    Parser("only pushes", is_push_only, None, scripts, (), hostile=SCRIPTS),
-    Parser("witness program", witness_program, None, scripts, (), hostile=SCRIPTS),
-    Parser("multisig", multisig_keys, None, scripts, (), hostile=SCRIPTS),
-    Parser(
-        "find and delete",
-        lambda script: find_and_delete(script, b"\x01\xab"),
-        None,
-        scripts,
-        (),
-        hostile=SCRIPTS,
+    Parser("pieces of a script", cut, b"".join, scripts.map(cut), ()),
+    Parser("readings of a script", readings, None, scripts, ()),
+    *(
+        Parser(
+            name,
+            function,
+            None,
+            None,
+            (),
+            hostile=SCRIPTS,
+            normal=normal_script if name in ALL_OF_IT else None,
+        )
+        for name, function in READINGS.items()
     ),
     Parser(
         "script number",
@@ -306,8 +322,8 @@ PARSERS = [
     *(
         Parser(
             f"address on {params.name}",
-            lambda text, params=params: address_to_script(text, params),
-            lambda script, params=params: script_to_address(script, params),
+            partial(address_to_script, params=params),
+            partial(script_to_address, params=params),
             addressed,
             DecodeError,
             False,

@@ -18,7 +18,8 @@ class Parser:
     """Bytes or text to a value."""
     write: Callable[[Any], Any] | None
     """The inverse; None where there is none: then `values` are inputs."""
-    values: st.SearchStrategy[Any]
+    values: st.SearchStrategy[Any] | None
+    """What there is to write, made up; None if only its cost is looked at."""
     refusal: type[Exception] | tuple[type[Exception], ...]
     """What it raises for anything that is not the thing, and nothing else."""
     one_spelling: bool = True

@@ -15,6 +15,7 @@ from tests.parsers.parser import Parser
 
 EXAMPLES = 10_000 if os.environ.get("FARTHING_SWEEP") else 1_000
 PARSERS = [*chain_table.PARSERS, *node_table.PARSERS, *wallet_table.PARSERS]
+MADE = [parser for parser in PARSERS if parser.values is not None]
 
 
 def is_accepted(parser: Parser, data: Any) -> bool:
@@ -31,9 +32,10 @@ def is_accepted(parser: Parser, data: Any) -> bool:
     return True
 
 
-@pytest.mark.parametrize("parser", PARSERS, ids=str)
+@pytest.mark.parametrize("parser", MADE, ids=str)
 def test_a_parser(parser: Parser) -> None:
     """A value comes back; damaged or made up it comes back too, or is refused in its own words."""
+    assert parser.values is not None
     verdicts: list[bool] = []
 
     @settings(max_examples=EXAMPLES, database=None)
@@ -42,7 +44,7 @@ def test_a_parser(parser: Parser) -> None:
         data = value if parser.write is None else parser.write(value)
         if parser.write is not None:
             assert parser.parse(data) == value
-        if isinstance(data, str | bytes):
+        if type(data) in (str, bytes):
             data = damage.spoilt(data, tape)
         verdicts.append(is_accepted(parser, data))
 

@@ -30,6 +30,7 @@ def test_a_quick_run_measures_everything(
     assert 10 < figures["memory of a node"]["value"] < 500
     assert 0.05 < figures["farthing wallet balance"]["value"] < 30
     assert 20 < figures["connect 200 P2WPKH spends, an input"]["value"] < 20_000
+    assert 0.05 < figures["connect 200 that wait already, an input"]["ratio"] < 1
 
 
 def test_the_tables_of_the_readme(

@@ -118,6 +118,8 @@ def test_a_network_of_ones_own(runs: Runs, tmp_path: Path) -> None:
     [
         (b"", "name: expected text"),
         (b"=", "is not TOML"),
+        pytest.param(b"a = " + b"9" * 5000, "is not TOML: Exceeds the limit", id="long"),
+        pytest.param(b"a = " + b"[" * 5000, "is not TOML: it is nested too deeply", id="deep"),
         (b"\xff", "is not TOML"),
         (b'name = "../up"', "name: expected text"),
         (b'name = "penny"\nhalving_interval_blocks = "x"', "halving_interval_blocks: expected a"),

@@ -30,6 +30,9 @@ def test_names() -> None:
         "OP_0 OP_PUSHBYTES_1 OP_PUSHBYTES_75 OP_PUSHDATA1 OP_1NEGATE OP_1 OP_11 OP_16 OP_CHECKSIG "
         "OP_CHECKSIGADD"
     ).split()
+    for number in range(1, 17):
+        assert opcode_name(0x50 + number) == f"OP_{number}"
+    assert (opcode_name(0x50), opcode_name(0x61)) == ("OP_RESERVED", "OP_NOP")
     assert opcode_name(0xBB) == "OP_UNKNOWN"
     assert opcode_name(0xFF) == "OP_INVALIDOPCODE"
 
