@@ -127,8 +127,8 @@ class Judge:
         parents: set[MempoolEntry],
         earlier: Mapping[bytes, MempoolEntry] | None,
     ) -> None:
-        """Upwards and downwards, from this side only: it is not in the pool yet."""
-        entry.parents, entry.children = set(parents), self.pool.children_of(entry.tx)
+        """Upwards, from this side only: it is not in the pool yet."""
+        entry.parents = set(parents)
         for tx_in in entry.tx.inputs if earlier else ():
             if earlier and (parent := earlier.get(tx_in.outpoint.txid)):
                 entry.parents.add(parent)
