@@ -93,9 +93,15 @@ class Laboratory:
 
     def plan(self, mutant: Mutant) -> list[tuple[TestFile, list[str]]]:
         """The tests to run, file by file: the file's own tests first, then the quickest."""
-        own = Path("tests", mutant.file).with_name(f"test_{Path(mutant.file).name}").as_posix()
+        stem = Path(mutant.file).stem
+
+        def rank(pair: tuple[TestFile, list[str]]) -> tuple[bool, bool, float]:
+            """test_curve is the own file of curve, and that of curve_ecdsa if nothing is closer."""
+            named = Path(pair[0].path).stem.removeprefix("test_")
+            return named != stem, not stem.startswith(named), _cost(*pair)
+
         plan = [(file, _may_notice(file, mutant)) for file in self.files]
-        plan.sort(key=lambda pair: (pair[0].path != own, _cost(*pair)))
+        plan.sort(key=rank)
         return [(file, names) for file, names in plan if names]
 
     def _fork(self, work: Callable[[int], int], count: int) -> Iterator[tuple[int, int]]:
