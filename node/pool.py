@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from chain.coins import Coin
 from chain.transaction import OutPoint, Transaction
-from node.cluster import Chunk, Cluster, Limits, arrange, components
+from node.cluster import Chunk, Cluster, Limits, Relatives, arrange, components
 from node.entry import MempoolEntry
 
 HEAP_SLACK = 1_000
@@ -107,7 +107,7 @@ class Pool:
         """Would the newcomers' clusters keep within the limits?"""
         if len(newcomers) == 1 and not newcomers[0].parents:
             return limits.allow(newcomers)
-        groups = components(newcomers, _Links(newcomers).relatives, without=evicted)
+        groups = components(newcomers, _relatives(newcomers), without=evicted)
         return all(limits.allow(group) for group in groups)
 
     def compare(
@@ -117,8 +117,7 @@ class Pool:
         kin = {parent for entry in newcomers for parent in entry.parents}
         before = self.clusters_of((kin | set(evicted)) & self._clusters.keys())
         left = [entry for cluster in before for entry in cluster.entries if entry not in evicted]
-        links = _Links(newcomers)
-        groups = components([*newcomers, *left], links.relatives, without=evicted)
+        groups = components([*newcomers, *left], _relatives(newcomers), without=evicted)
         return list(before), [arrange(group, _parents) for group in groups]
 
     # Changing it.
@@ -188,7 +187,7 @@ class Pool:
 
     def _arrange(self, seeds: Iterable[MempoolEntry]) -> None:
         """Linearize the clusters of these entries anew, whatever they were before."""
-        for group in components(seeds, _SETTLED.relatives):
+        for group in components(seeds, _SETTLED):
             _retire({self._clusters[entry] for entry in group if entry in self._clusters})
             cluster = arrange(group, _parents)
             self._clusters.update(dict.fromkeys(group, cluster))
@@ -219,7 +218,7 @@ class Pool:
             assert entry.children == self.children_of(entry.tx)
             assert entry not in entry.ancestors()
             assert entry.delta == self.deltas.get(entry.txid, 0)
-        for group in components(list(self), _SETTLED.relatives):
+        for group in components(list(self), _SETTLED):
             (cluster,) = self.clusters_of(group)
             assert set(cluster.entries) == group
             cluster.check()
@@ -237,21 +236,16 @@ class _Worst(NamedTuple):
         return other.chunk < self.chunk
 
 
-class _Links:
+def _relatives(newcomers: Sequence[MempoolEntry]) -> Relatives:
     """Who hangs together, newcomers included, to whom those in the pool are not linked yet."""
-
-    def __init__(self, newcomers: Sequence[MempoolEntry] = ()) -> None:
-        self._newcomers: dict[MempoolEntry, set[MempoolEntry]] = defaultdict(set)
-        for newcomer in newcomers:
-            for parent in newcomer.parents:
-                self._newcomers[parent].add(newcomer)
-
-    def relatives(self, entry: MempoolEntry) -> set[MempoolEntry]:
-        """Parents and children."""
-        return entry.parents | entry.children | self._newcomers.get(entry, set())
+    more: dict[MempoolEntry, set[MempoolEntry]] = defaultdict(set)
+    for newcomer in newcomers:
+        for parent in newcomer.parents:
+            more[parent].add(newcomer)
+    return lambda entry: entry.parents.union(entry.children, more.get(entry, ()))
 
 
-_SETTLED = _Links()
+_SETTLED = _relatives(())
 
 
 def _parents(entry: MempoolEntry) -> set[MempoolEntry]:
