@@ -5,11 +5,13 @@ It reads what was given and shows what scripts/explain makes of it; how that loo
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from scripts.cli.common import json_option, print_json
+from scripts.cli.node_rpc import rpc_of, rpc_options
 
 if TYPE_CHECKING:
     from scripts.explain.debugger import Run
@@ -297,6 +299,31 @@ def message(what: str, network: str, as_json: bool) -> None:
     from scripts.cli import explain_work as work
 
     show(work.message(what, network), as_json)
+
+
+@explain.command()
+@click.argument("what", nargs=-1, required=True)
+@rpc_options
+@json_option
+def refusal(
+    what: tuple[str, ...], node_url: str | None, cookie: Path | None, as_json: bool
+) -> None:
+    """Why a node refuses a transaction, and what it would accept.
+
+    The rule, the figures on both sides, and what to change. Several are asked for together, parents
+    first. Nothing is sent: the node is only asked.
+
+    WHAT is hex, a file or -.
+
+    \b
+    Examples:
+      farthing explain refusal payment.hex
+      farthing explain refusal parent.hex child.hex
+    """
+    # lazy: as above
+    from scripts.cli import explain_work as work
+
+    show(work.refusal(what, rpc_of(node_url, cookie).call), as_json)
 
 
 @explain.command()

@@ -25,6 +25,7 @@ from scripts.explain.guess import HEIGHT, WHAT_IT_IS, guess
 from scripts.explain.message import explain_message
 from scripts.explain.model import ExplainError, Explanation
 from scripts.explain.node import Source, is_hash, parse_spent, spent_by
+from scripts.explain.refusal import Ask, explain_refusal
 from scripts.explain.transaction import Context, explain_transaction
 from scripts.network import LocalNetwork, NetworkError
 from wallet.errors import NodeError
@@ -234,6 +235,16 @@ def address(what: str) -> Explanation:
 def message(what: str, network: str) -> Explanation:
     """Messages in their frames."""
     return explain_message(given_of(what).bytes("a peer message"), params_of(network))
+
+
+MAX_REFUSALS = 25  # transactions that a node judges together
+
+
+def refusal(what: Sequence[str], ask: Ask) -> Explanation:
+    """What a node says of transactions, asked by its RPC."""
+    if len(what) > MAX_REFUSALS:
+        raise ExplainError(f"{len(what)} transactions were given; at most {MAX_REFUSALS} together")
+    return explain_refusal([parse_transaction(given_of(each)) for each in what], ask)
 
 
 def anything(what: str, network: str, choice: NodeChoice) -> Explanation:

@@ -19,4 +19,6 @@ Plain data out, no terminal in: scripts/cli/explain.py asks and scripts/cli/expl
     message       a framed peer message
     guess         which of all these some bytes are
     node          what a node is asked
+    advice        for each rule of a mempool, what would be accepted
+    refusal       why a node refuses a transaction, with figures
 """
