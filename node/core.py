@@ -14,8 +14,9 @@ in the simulator. What it knows is which of its parts to ask:
 Beside it: Bitcoin Core, `src/net_processing.cpp`: ProcessMessage.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from random import Random
 
 from chain.block import Block
@@ -155,9 +156,7 @@ class Node:
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Take in one event, at `now` (Unix seconds); what is to be done about it, in order.
-
-        Whatever a peer sends ends here: no exception but the store's own, or a bug of ours.
-        """
+        Whatever a peer sends ends here: no exception but the store's own, or a bug of ours."""
         self._clock.move(now)
         match event:
             case Received(link, command, payload):
@@ -204,7 +203,10 @@ class Node:
         if waiting is not None:
             self._relay.announce(waiting, again=True)
         try:
-            return waiting or self.mempool.accept(tx, self._clock.unix)
+            if waiting is None:
+                waiting = self.mempool.accept(tx, self._clock.unix)
+                self._relay.announce_until_asked(waiting)
+            return waiting
         finally:
             self._relay.tell_changes()
             self._finish()
@@ -220,6 +222,14 @@ class Node:
             self._relay.announce(entry, again=True)
         self._finish()
         return result
+
+    def restore(self, steps: Iterator[None], count: int, now: float) -> bool:
+        """Take `count` steps of `saved.restore`. Whether there may be more."""
+        self._clock.set(now)
+        done = sum(1 for _ in islice(steps, count))
+        self._relay.tell_changes()
+        self._finish()
+        return done == count
 
     def submit_block(self, block: Block, now: float) -> Acceptance:
         """Take in a block from wherever. Raises Invalid; what fails to connect is in `.changes`."""
