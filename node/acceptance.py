@@ -111,6 +111,9 @@ class Judge:
         if terms.pays_alone and terms.min_feerate is not None:
             self.check_feerate(entry.modified_fee, entry.vsize, terms.min_feerate)
         parents = self.pool.parents_of(tx)
+        beside = earlier or {}
+        sources = (tx_in.outpoint.txid for tx_in in tx.inputs)
+        entry.parents = parents | {beside[txid] for txid in sources if txid in beside}
         found = Candidate(entry, coins, parents, conflicts)
         if terms.min_feerate is not None:
             may_evict = terms.may_evict_sibling
@@ -118,20 +121,7 @@ class Judge:
             if sibling is not None:
                 conflicts.add(sibling)
                 found.evicts_sibling = True
-        self._link(entry, parents, earlier)
         return found
-
-    def _link(
-        self,
-        entry: MempoolEntry,
-        parents: set[MempoolEntry],
-        earlier: Mapping[bytes, MempoolEntry] | None,
-    ) -> None:
-        """Upwards and downwards, from this side only: it is not in the pool yet."""
-        entry.parents, entry.children = set(parents), self.pool.children_of(entry.tx)
-        for tx_in in entry.tx.inputs if earlier else ():
-            if earlier and (parent := earlier.get(tx_in.outpoint.txid)):
-                entry.parents.add(parent)
 
     def _check_alone(self, tx: Transaction) -> None:
         """What needs only the transaction and the time."""

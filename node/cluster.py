@@ -7,6 +7,8 @@ for a good order is in `linearize`, the pool's bookkeeping in `pool`. Beside it:
 `src/txgraph.h`.
 """
 
+import heapq
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -119,6 +121,39 @@ def arrange(group: Collection[MempoolEntry], parents: Relatives) -> Cluster:
             for feerate, members, run in chunks(graph, linearize(graph))
         )
     )
+
+
+def trim(clusters: Iterable[Cluster], parents: Relatives, limits: Limits) -> set[MempoolEntry]:
+    """Who must leave if these clusters are to hang together by `parents` and keep within limits.
+
+    The best-paying chunks come first, as far as `parents` and each cluster's order allow; whoever
+    would make a cluster too large is left out, and all that come behind. Core: TxGraphImpl::Trim.
+    """
+    behind: dict[MempoolEntry, list[MempoolEntry]] = defaultdict(list)
+    ahead: dict[MempoolEntry, set[MempoolEntry]] = {}
+    ranks: dict[MempoolEntry, tuple[int, int]] = {}
+    for cluster in clusters:
+        ranks |= {entry: chunk.feerate.rank for chunk in cluster.chunks for entry in chunk.entries}
+        entries = cluster.entries
+        for before, entry in zip([None, *entries], entries, strict=False):
+            ahead[entry] = {*parents(entry), *([before] if before else [])}
+            for other in ahead[entry]:
+                behind[other].append(entry)
+    unmet = {entry: len(others) for entry, others in ahead.items()}
+    heap = [(ranks[entry], entry.sequence, entry) for entry, count in unmet.items() if not count]
+    heapq.heapify(heap)
+    placed: dict[MempoolEntry, frozenset[MempoolEntry]] = {}
+    while heap:
+        *_, entry = heapq.heappop(heap)
+        group = frozenset({entry}).union(*(placed[other] for other in ahead[entry]))
+        if not limits.allow(group):
+            continue
+        placed.update(dict.fromkeys(group, group))
+        for other in behind[entry]:
+            unmet[other] -= 1
+            if not unmet[other]:
+                heapq.heappush(heap, (ranks[other], other.sequence, other))
+    return ranks.keys() - placed.keys()
 
 
 def _chunk(entries: tuple[MempoolEntry, ...], feerate: FeeFrac, run: int, cluster: bytes) -> Chunk:

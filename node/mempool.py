@@ -8,8 +8,7 @@ Bitcoin Core, `src/txmempool.cpp` and `src/validation.cpp` (MaybeUpdateMempoolFo
 Simplified: Core's rolling minimum decays exponentially, here in straight lines between halvings.
 """
 
-from collections.abc import Iterable, Sequence
-from fractions import Fraction
+from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 
 from chain.block import Block
@@ -19,7 +18,7 @@ from chain.script.check import ScriptCheck
 from chain.script.flags import STANDARD_FLAGS
 from chain.transaction import Transaction
 from node.acceptance import Judge, Judgement, Terms
-from node.cluster import Limits
+from node.cluster import Limits, trim
 from node.entry import MempoolEntry
 from node.errors import PolicyReason, Rejected
 from node.events import TransactionAccepted, TransactionRemoved
@@ -211,9 +210,13 @@ class Mempool(Pool):
     def return_after_reorg(self, changes: ChainChanges, now: int) -> None:
         """Offer again what disconnected blocks contained, oldest first; then remove what became
         invalid. For after the connected blocks are removed."""
+        mined = {tx.txid for _, block in changes.connected for tx in block.transactions}
+        returned: list[MempoolEntry] = []
         for _, block in reversed(changes.disconnected):
-            for tx in block.transactions[1:]:
-                self._offer_again(tx, now)
+            for tx in block.transactions:
+                if tx.txid not in mined:
+                    returned += self._offer_again(tx, now)
+        self._reunite([entry for entry in returned if entry.txid in self])
         for entry in list(self):
             if entry.txid in self:
                 try:
@@ -222,21 +225,26 @@ class Mempool(Pool):
                     self._take_out_with_descendants(entry, "reorg")
         self.limit(now)
 
-    def _offer_again(self, tx: Transaction, now: int) -> None:
-        """Where it joins more of the waiting than may hang together, its worst children go."""
-        while True:
-            try:
-                judgement = self._judge.examine(tx, Terms(now, None))
-            except Invalid:
-                return
-            except Rejected as refusal:
-                children = self.children_of(tx)
-                if refusal.reason is not PolicyReason.TOO_LARGE_CLUSTER or not children:
-                    return
-                self._take_out_with_descendants(min(children, key=_worth), "reorg")
-            else:
-                self.take(judgement)
-                return
+    def _offer_again(self, tx: Transaction, now: int) -> tuple[MempoolEntry, ...]:
+        """Where it may not return, what spends from it leaves too. A coinbase never may."""
+        try:
+            judgement = self._judge.examine(tx, Terms(now, None))
+        except (Rejected, Invalid):
+            for child in self.children_of(tx):
+                if child.txid in self:
+                    self._take_out_with_descendants(child, "reorg")
+            return ()
+        self.take(judgement)
+        return judgement.entries
+
+    def _reunite(self, returned: Collection[MempoolEntry]) -> None:
+        """Parents and children find each other; where those are too many, the worst leave."""
+        for group in self.unadopted(returned):
+            if not self._limits.allow(group):
+                clusters = self.clusters_of(group)
+                parents = {entry: self.parents_of(entry.tx) for entry in group}
+                self._take_out(trim(clusters, parents.__getitem__, self._limits), "reorg")
+        self.adopt([entry for entry in returned if entry.txid in self])
 
     def check_consistency(self) -> None:
         """AssertionError, Rejected or Invalid if an invariant is broken. For tests; takes time."""
@@ -246,7 +254,3 @@ class Mempool(Pool):
             self._judge.recheck(entry)
         for cluster in self.clusters_of(self):
             assert self._limits.allow(cluster.entries)
-
-
-def _worth(entry: MempoolEntry) -> Fraction:
-    return Fraction(entry.modified_fee, entry.weight)

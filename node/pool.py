@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from chain.coins import Coin
 from chain.transaction import OutPoint, Transaction
-from node.cluster import Chunk, Cluster, Limits, arrange, components
+from node.cluster import Chunk, Cluster, Limits, Relatives, arrange, components
 from node.entry import MempoolEntry
 
 HEAP_SLACK = 1_000
@@ -105,40 +105,51 @@ class Pool:
         self, limits: Limits, newcomers: Sequence[MempoolEntry], evicted: Collection[MempoolEntry]
     ) -> bool:
         """Would the newcomers' clusters keep within the limits?"""
-        if len(newcomers) == 1 and not newcomers[0].parents and not newcomers[0].children:
+        if len(newcomers) == 1 and not newcomers[0].parents:
             return limits.allow(newcomers)
-        groups = components(newcomers, _Links(newcomers).relatives, without=evicted)
+        groups = components(newcomers, _relatives(newcomers), without=evicted)
         return all(limits.allow(group) for group in groups)
 
     def compare(
         self, newcomers: Sequence[MempoolEntry], evicted: Collection[MempoolEntry]
     ) -> tuple[list[Cluster], list[Cluster]]:
         """The clusters that this change would touch, before and after it. Nothing changes."""
-        kin = {each for entry in newcomers for each in entry.parents | entry.children}
+        kin = {parent for entry in newcomers for parent in entry.parents}
         before = self.clusters_of((kin | set(evicted)) & self._clusters.keys())
         left = [entry for cluster in before for entry in cluster.entries if entry not in evicted]
-        links = _Links(newcomers)
-        groups = components([*newcomers, *left], links.relatives, without=evicted)
-        return list(before), [arrange(group, links.parents) for group in groups]
+        groups = components([*newcomers, *left], _relatives(newcomers), without=evicted)
+        return list(before), [arrange(group, _parents) for group in groups]
 
     # Changing it.
 
     def add(self, entry: MempoolEntry) -> None:
-        """Take in an entry, and link it. Children may be here already: those of a disconnected
-        block's transactions are."""
+        """Take in an entry, and link it to its parents. Children that are here already, as those
+        of a disconnected block's transactions are, wait for `adopt`."""
         tx = entry.tx
         self._sequence += 1
         entry.sequence = self._sequence
         self._entries[tx.txid] = self._by_wtxid[tx.wtxid] = entry
         for tx_in in tx.inputs:
             self._spenders[tx_in.outpoint] = entry
-        entry.parents, entry.children = self.parents_of(tx), self.children_of(tx)
+        entry.parents = self.parents_of(tx)
         for parent in entry.parents:
             parent.children.add(entry)
-        for child in entry.children:
-            child.parents.add(entry)
         self._count(entry, 1)
         self._arrange([entry])
+
+    def adopt(self, entries: Collection[MempoolEntry]) -> None:
+        """Link entries to children that came before them."""
+        for entry in entries:
+            entry.children = self.children_of(entry.tx)
+            for child in entry.children:
+                child.parents.add(entry)
+        self._arrange(entries)
+
+    def unadopted(self, entries: Iterable[MempoolEntry]) -> list[set[MempoolEntry]]:
+        """What would hang together with these, group by group, if all children were linked."""
+        return components(
+            entries, lambda entry: self.parents_of(entry.tx) | self.children_of(entry.tx)
+        )
 
     def remove(self, entries: Iterable[MempoolEntry]) -> None:
         """Take out entries, whoever hangs on them."""
@@ -176,9 +187,9 @@ class Pool:
 
     def _arrange(self, seeds: Iterable[MempoolEntry]) -> None:
         """Linearize the clusters of these entries anew, whatever they were before."""
-        for group in components(seeds, _SETTLED.relatives):
+        for group in components(seeds, _SETTLED):
             _retire({self._clusters[entry] for entry in group if entry in self._clusters})
-            cluster = arrange(group, _SETTLED.parents)
+            cluster = arrange(group, _parents)
             self._clusters.update(dict.fromkeys(group, cluster))
             for chunk in cluster.chunks:
                 heapq.heappush(self._worst, _Worst(chunk))
@@ -207,7 +218,7 @@ class Pool:
             assert entry.children == self.children_of(entry.tx)
             assert entry not in entry.ancestors()
             assert entry.delta == self.deltas.get(entry.txid, 0)
-        for group in components(list(self), _SETTLED.relatives):
+        for group in components(list(self), _SETTLED):
             (cluster,) = self.clusters_of(group)
             assert set(cluster.entries) == group
             cluster.check()
@@ -225,26 +236,20 @@ class _Worst(NamedTuple):
         return other.chunk < self.chunk
 
 
-class _Links:
+def _relatives(newcomers: Sequence[MempoolEntry]) -> Relatives:
     """Who hangs together, newcomers included, to whom those in the pool are not linked yet."""
-
-    def __init__(self, newcomers: Sequence[MempoolEntry] = ()) -> None:
-        self._newcomers: dict[MempoolEntry, set[MempoolEntry]] = defaultdict(set)
-        for newcomer in newcomers:
-            for relative in newcomer.parents | newcomer.children:
-                self._newcomers[relative].add(newcomer)
-
-    def relatives(self, entry: MempoolEntry) -> set[MempoolEntry]:
-        """Parents and children."""
-        return entry.parents | entry.children | self._newcomers.get(entry, set())
-
-    def parents(self, entry: MempoolEntry) -> set[MempoolEntry]:
-        """Those that must be mined before."""
-        more = self._newcomers.get(entry, set())
-        return entry.parents | {newcomer for newcomer in more if entry in newcomer.children}
+    more: dict[MempoolEntry, set[MempoolEntry]] = defaultdict(set)
+    for newcomer in newcomers:
+        for parent in newcomer.parents:
+            more[parent].add(newcomer)
+    return lambda entry: entry.parents.union(entry.children, more.get(entry, ()))
 
 
-_SETTLED = _Links()
+_SETTLED = _relatives(())
+
+
+def _parents(entry: MempoolEntry) -> set[MempoolEntry]:
+    return entry.parents
 
 
 def _retire(clusters: Iterable[Cluster]) -> None:

@@ -68,10 +68,14 @@ class Report:
     seconds: float = 0.0
     cpu_seconds: float = 0.0  # of the children: what it would take on one free core
 
+    def is_excused(self, mutant: Mutant) -> bool:
+        """True if a proof says that no test can notice it."""
+        return any(equivalent.covers(mutant) for equivalent in self.equivalents)
+
     def is_survivor(self, mutant: Mutant) -> bool:
         """True if no test noticed it, and no proof excuses that."""
-        is_excused = any(equivalent.covers(mutant) for equivalent in self.equivalents)
-        return self.outcomes[mutant] in (Outcome.SURVIVED, Outcome.BROKEN) and not is_excused
+        survived = self.outcomes[mutant] in (Outcome.SURVIVED, Outcome.BROKEN)
+        return survived and not self.is_excused(mutant)
 
     @property
     def survivors(self) -> list[Mutant]:
@@ -187,7 +191,11 @@ def _run(root: Path, found: Sequence[Mutant], options: argparse.Namespace) -> Re
         for file in _progress("files of tests measured", laboratory.measure(PACKAGE, paths), paths):
             for name in file.failed:
                 print(f"mutate: fails without a mutant, so left out: {name}", file=sys.stderr)
-        for mutant, outcome in _progress("mutants judged", laboratory.judge(found), found):
+            if file.skipped:
+                count = f"{len(file.skipped)} tests of {file.path} are skipped here"
+                print(f"mutate: {count}: what only they notice survives", file=sys.stderr)
+        judged = laboratory.judge(found, set(filter(report.is_excused, found)))
+        for mutant, outcome in _progress("mutants judged", judged, found):
             report.outcomes[mutant] = outcome
             if report.is_survivor(mutant) and not options.json:
                 print(_shown(mutant, outcome), flush=True)

@@ -44,6 +44,7 @@ class TestFile:
     path: str
     seconds: dict[str, float] = field(default_factory=dict)  # by test
     failed: list[str] = field(default_factory=list)  # without any mutant: no use here
+    skipped: list[str] = field(default_factory=list)  # for want of a vector or a library
     # By file and line: the tests that reach it; "" stands for the import of the tests.
     reached: dict[str, dict[int, list[str]]] = field(default_factory=dict)
 
@@ -157,6 +158,8 @@ class _Measure:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
             self._file.failed.append(report.nodeid)
+        if report.skipped:
+            self._file.skipped.append(report.nodeid)
 
 
 class _Choose:

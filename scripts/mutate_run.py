@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from enum import Enum
 from functools import partial
@@ -75,20 +75,33 @@ class Laboratory:
             self.files.append(found)
             yield found
 
-    def judge(self, mutants: Sequence[Mutant]) -> Iterator[tuple[Mutant, Outcome]]:
-        """What becomes of each mutant, as it becomes known."""
+    def judge(
+        self, mutants: Sequence[Mutant], excused: Collection[Mutant] = ()
+    ) -> Iterator[tuple[Mutant, Outcome]]:
+        """What becomes of each mutant, as it becomes known.
+
+        Those `excused` by a proof are put to one file of tests only: to survive all takes longest.
+        """
 
         def run(number: int) -> int:
-            return child.judge(self.root, mutants[number], self.plan(mutants[number]))
+            mutant = mutants[number]
+            plan = self.plan(mutant)
+            return child.judge(self.root, mutant, plan[:1] if mutant in excused else plan)
 
         for number, status in self._fork(run, len(mutants)):
             yield mutants[number], _outcome(status)
 
     def plan(self, mutant: Mutant) -> list[tuple[TestFile, list[str]]]:
         """The tests to run, file by file: the file's own tests first, then the quickest."""
-        own = Path("tests", mutant.file).with_name(f"test_{Path(mutant.file).name}").as_posix()
+        stem = Path(mutant.file).stem
+
+        def rank(pair: tuple[TestFile, list[str]]) -> tuple[bool, bool, float]:
+            """test_curve is the own file of curve, and that of curve_ecdsa if nothing is closer."""
+            named = Path(pair[0].path).stem.removeprefix("test_")
+            return named != stem, not stem.startswith(named), _cost(*pair)
+
         plan = [(file, _may_notice(file, mutant)) for file in self.files]
-        plan.sort(key=lambda pair: (pair[0].path != own, _cost(*pair)))
+        plan.sort(key=rank)
         return [(file, names) for file, names in plan if names]
 
     def _fork(self, work: Callable[[int], int], count: int) -> Iterator[tuple[int, int]]:

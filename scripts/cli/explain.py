@@ -96,6 +96,8 @@ def show_run(run: "Run", width: int, is_slow: bool) -> None:
     from scripts.cli import explain_views as views
 
     is_slow = is_slow and sys.stdin.isatty() and sys.stdout.isatty()
+    if is_slow:
+        click.echo(views.dim("Enter: the next step; q: all the rest"), err=True)
     for lines in views.run_lines(run, width):
         click.echo("\n".join(lines))
         if is_slow and lines[0]:
@@ -131,7 +133,9 @@ def script(
     is_slow: bool,
     as_json: bool,
 ) -> None:
-    """A script: its instructions, its shape, its address; with --run, its steps.
+    """A script, and its run step by step.
+
+    Its instructions, its shape, its address; with --run, its steps.
 
     WHAT is hex, or words with spaces between, such as "OP_1 2 ADD 3 EQUAL". With --witness or
     --script-sig it is taken as an output's script and spent with them; signatures can't be good
@@ -215,7 +219,9 @@ def tx(
     is_slow: bool,
     as_json: bool,
 ) -> None:
-    """A transaction: every field, the fee, broken rules; each spend, one step at a time.
+    """A transaction, and each of its spends.
+
+    Every field, the fee, broken rules; each input's script, one step at a time.
 
     WHAT is a txid, hex, a file or -. The fee and the steps need the outputs that it spends: a node
     is asked for them, or they are given with --spent or --prevtx.
@@ -239,7 +245,9 @@ def tx(
 @network_option
 @json_option
 def block(what: str, node_url: str | None, offline: bool, network: str, as_json: bool) -> None:
-    """A block or a header: fields, proof of work, coinbase, tree, transactions, broken rules.
+    """A block or a header.
+
+    Its fields, proof of work, coinbase, tree and transactions, and the rules that it breaks.
 
     WHAT is a height, a block's hash, hex, a file or -.
 
@@ -258,7 +266,9 @@ def block(what: str, node_url: str | None, offline: bool, network: str, as_json:
 @click.argument("what", metavar="ADDRESS")
 @json_option
 def address(what: str, as_json: bool) -> None:
-    """An address: its parts, its networks, its script; or where it was mistyped.
+    """An address, or where it was mistyped.
+
+    Its parts, its networks and the script that it stands for.
 
     \b
     Example:
@@ -275,7 +285,9 @@ def address(what: str, as_json: bool) -> None:
 @network_option
 @json_option
 def message(what: str, network: str, as_json: bool) -> None:
-    """Peer messages in their frames: magic, command, length, checksum, payload.
+    """Peer messages in their frames.
+
+    Magic, command, length, checksum, payload; one or several, as they came over a link.
 
     \b
     Example:

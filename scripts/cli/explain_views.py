@@ -22,6 +22,7 @@ WIDE = 100  # columns from which on there is room for paths and longer hex
 SHOWN_VALUE = 2_000  # characters of a value
 SHOWN_ALIKE = 20  # sections of a kind
 SHOWN_STACK = 8  # elements of a stack, from the top
+LONGEST_WORD = 34  # columns: a place in the source
 LEAST_COLUMN = 12  # columns of a grid's column that must give way
 
 
@@ -139,9 +140,18 @@ def field_lines(fields: Sequence[Field], width: int, with_bytes: bool = True) ->
             at = "" if each.start is None else str(each.start)
             raw = shorten((each.raw or b"").hex(), byte_width)
             head += f"{at:>5} {raw:<{byte_width}} "
-        body = value_lines(each, width - len(head) - name_width - 1)
-        yield f"{dim(head)}{each.name:<{name_width}} {body[0]}"
         room = " " * (len(head) + name_width + 1)
+        value = shown(each.value)
+        if " " not in value and len(room) + len(value) > width >= len(value) + 6:
+            # A hash that is in one piece can be copied.
+            first, *more = wrap(each.meaning, width - len(room))
+            name = f"{each.name:<{name_width}} {dim(first)}" if first else each.name
+            yield dim(head) + name
+            yield from (room + dim(line) for line in more)
+            yield value.rjust(width)
+            continue
+        body = value_lines(each, width - len(room))
+        yield f"{dim(head)}{each.name:<{name_width}} {body[0]}"
         yield from (room + line for line in body[1:])
 
 
@@ -173,7 +183,7 @@ def grid_lines(table: Table, width: int) -> Iterator[str]:
 
     yield dim(line(names))
     for row in rows:
-        cells = [wrap(cell, size) for cell, size in zip(row, widths, strict=True)]
+        cells = [_folded(cell, size) for cell, size in zip(row, widths, strict=True)]
         for number in range(max(map(len, cells))):
             yield line([cell[number] if number < len(cell) else "" for cell in cells])
 
@@ -182,7 +192,12 @@ def _cell(cell: Value, name: str, width: int) -> str:
     text = shown(cell)
     if width < WIDE and name == "where":
         return text.rpartition("/")[2]
-    return text if " " in text or name == "where" else shorten(text, max(width // 5, 14))
+    return text
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """Text over several lines; hex and names on one."""
+    return wrap(text, width) if " " in text else [shorten(text, width)]
 
 
 def _padded(text: str, width: int, is_right: bool) -> str:
@@ -192,13 +207,15 @@ def _padded(text: str, width: int, is_right: bool) -> str:
 def _column_widths(rows: Sequence[Sequence[str]], width: int) -> list[int]:
     """As wide as their cells; where that is too much, what can be folded gives way first."""
     columns = list(zip(*rows, strict=True))
-    widths = [max(len(cell) for cell in column) for column in columns]
-    folds = [max(max(map(len, cell.split()), default=0) for cell in column) for column in columns]
-    for floors in (folds, [LEAST_COLUMN] * len(widths)):
+    widths = [max(map(len, column)) for column in columns]
+    longest = [
+        max(len(word) for cell in column for word in cell.split() or [""]) for column in columns
+    ]
+    # Hex longer than that is shortened; other words stay whole as long as there is room.
+    floors = [size if size <= LONGEST_WORD else LEAST_COLUMN for size in longest]
+    for least in (floors, [LEAST_COLUMN] * len(widths)):
         while sum(widths) + 2 * (len(widths) - 1) > width:
-            room = [
-                wide - max(least, LEAST_COLUMN) for wide, least in zip(widths, floors, strict=True)
-            ]
+            room = [wide - max(low, LEAST_COLUMN) for wide, low in zip(widths, least, strict=True)]
             if max(room) <= 0:
                 break
             widths[room.index(max(room))] -= 1

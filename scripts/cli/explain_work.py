@@ -92,7 +92,7 @@ def node_of(url: str | None, offline: bool) -> NodeChoice:
     try:
         network = LocalNetwork(places.testnet_directory())
         running = network.running
-    except NetworkError:
+    except (NetworkError, OSError):  # a damaged note of it, or one that may not be read
         return NodeChoice(None, False)
     return NodeChoice(Source(running[0].url) if running else None, False)
 
@@ -225,7 +225,10 @@ def fee_of(tx: Transaction, source: Source) -> int | None:
 
 def address(what: str) -> Explanation:
     """An address as text."""
-    return explain_address(given_of(what).text)
+    given = given_of(what)
+    if not given.text:
+        raise ExplainError(f"{given.shown} is no text; expected an address, such as bcrt1q…")
+    return explain_address(given.text)
 
 
 def message(what: str, network: str) -> Explanation:

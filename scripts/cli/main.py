@@ -45,6 +45,7 @@ def root() -> None:
     Start here:
       farthing testnet up             five nodes and ten funded accounts
       farthing wallet create alice    keys of your own
+      farthing explain TXID           a payment, field by field and step by step
     """
 
 

@@ -166,7 +166,7 @@ def _tree_section(block: Block) -> Section:
     root, mutated = merkle_root(level)
     fields = [
         Field("root", display_hash(root), "worked out from the transactions"),
-        Field("is_header's", root == block.header.merkle_root),
+        Field("agrees", root == block.header.merkle_root, "with the header's"),
     ]
     if mutated:
         fields.append(Field("repeats", True, "two siblings are the same (CVE-2012-2459)"))

@@ -16,6 +16,7 @@ from chain.script.interpreter import verify_script
 from chain.script.machine import Machine
 from chain.script.numbers import to_bool
 from chain.script.sighash import NO_CODESEPARATOR, SigVersion
+from chain.script.witness import BUDGET_OFFSET
 from chain.transaction import NULL_OUTPOINT, Transaction, TxIn, TxOut
 from scripts.explain import places
 from scripts.explain.commitments import Stage, stages_of
@@ -306,6 +307,7 @@ def debug_script(
     checker = NoTransaction(tx)
     recorder = _Recorder(run, iter([Stage("script", version)]), checker)
     runner = Machine(script, list(stack), version, int(flags), checker, recorder)
+    runner.signature_budget = BUDGET_OFFSET + len(script) + sum(map(len, stack))  # tapscript's
     try:
         machine.evaluate(runner)
     except ScriptError as error:

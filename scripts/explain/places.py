@@ -54,9 +54,12 @@ def of_raise(trace: TracebackType | None) -> tuple[str, str]:
 @cache
 def of_rows(module: ModuleType) -> dict[str, str]:
     """Where each opcode has its row in the tables of a module: `OP_DUP` to a place."""
-    file = inspect.getsourcefile(module) or ""
-    rows = {}
-    for node in ast.walk(ast.parse(inspect.getsource(module))):
+    file, rows = inspect.getsourcefile(module) or "", {}
+    try:
+        source = inspect.getsource(module)
+    except OSError:  # installed without its source
+        return {}
+    for node in ast.walk(ast.parse(source)):
         for key in node.keys if isinstance(node, ast.Dict) else ():
             if isinstance(key, ast.Attribute) and key.attr.startswith("OP_"):
                 rows[key.attr] = _place(file, key.lineno)

@@ -70,7 +70,7 @@ def explain_transaction(tx: Transaction, context: Context) -> Explanation:
     facts = _facts(tx, context, fee, runs)
     title = f"transaction {display_hash(tx.txid)}"
     shown, hints = _chosen(runs, context.chosen)
-    if not tx.is_coinbase and len(runs) < len(tx.inputs):
+    if not tx.is_coinbase and None in padded(tx, context):
         hints = [*hints, _missing(tx, context)]
     return Explanation("tx", title, facts, sections(tx, context), problems, shown, hints)
 
@@ -152,7 +152,7 @@ def _facts(tx: Transaction, context: Context, fee: int | None, runs: list[Run]) 
         Field("fee", fee, f"satoshis = {coins(fee or 0)}"),
         Field("feerate", None if fee is None else f"{fee / tx.vsize:.2f}", "sat/vB"),
         Field("is_coinbase", tx.is_coinbase or None, "makes new coins"),
-        Field("is_replaceable", replaceable(tx), "says so by a sequence number (BIP 125)"),
+        Field("replaceable", replaceable(tx), "says so by a sequence number (BIP 125)"),
         Field("is_final", *finality(tx, context.next_height)),
         _scripts(runs, len(tx.inputs)),
     ]
@@ -240,7 +240,7 @@ def input_section(
     script_at = size_at + compact_size_length(len(script))
     txid, number = tx_in.outpoint
     fields = [
-        Field("txid", display_hash(txid), "" if tx.is_coinbase else "it spends an output of this",
+        Field("txid", display_hash(txid), "" if tx.is_coinbase else "whose output it spends",
               txid, at),
         Field("index", number, "none: a coinbase" if tx.is_coinbase else "which of its outputs",
               u32(number), at + 32),

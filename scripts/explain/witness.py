@@ -126,7 +126,9 @@ def _item_fields(item: bytes, what: str, start: int) -> list[Field]:
         if parts:
             return parts
     meaning = "empty: 0, false" if not item else ""
-    if 0 < len(item) <= 4:
+    if what == "annex":
+        meaning = "signed, and without meaning yet (BIP 341)"
+    elif 0 < len(item) <= 4:
         meaning = f"as a number {decode_number(item, must_be_minimal=False)}"
     return [Field("bytes", item.hex() or "(none)", meaning, item, start)]
 

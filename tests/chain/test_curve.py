@@ -141,6 +141,15 @@ def test_schnorr_refuses(backend: ModuleType, key: bytes, signature: bytes, why:
 
 
 @both
+def test_schnorr_takes_no_byte_too_many(backend: ModuleType) -> None:
+    secret = b32(7)
+    key, signature = backend.public_key(secret)[1:], backend.sign_schnorr(secret, DIGEST, bytes(32))
+    assert backend.verify_schnorr(key, signature, DIGEST)
+    assert not backend.verify_schnorr(key + b"\0", signature, DIGEST)
+    assert not backend.verify_schnorr(key, signature + b"\0", DIGEST)
+
+
+@both
 def test_schnorr_at_infinity_is_refused(backend: ModuleType) -> None:
     """s = e·d makes the nonce's point infinity, which has no x to compare."""
     secret, r = b32(7), b32(1)

@@ -2,7 +2,9 @@
 
 import base64
 import random
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from node.events import NetAddress
 from node.index import Index
 from node.policy import PolicyOptions
 from node.runtime import Runtime
+from node.server import Server, listen
 from tests.builders import ChainBuilder
 
 QUICK = replace(REGTEST, coinbase_maturity_blocks=2)
@@ -122,6 +125,23 @@ class Served:
         answers = [self.post(tx) for tx in txs]
         assert [status for status, _ in answers] == [200] * len(txs), answers
         return [text for _, text in answers]
+
+
+@contextmanager
+def running(served: Served) -> Iterator[NetAddress]:
+    """Its application on a free port of loopback, under waitress."""
+    server = Server(listen(NetAddress("127.0.0.1", 0)), served.app, 4)
+    stop = threading.Event()
+    server.should_stop = stop.is_set
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        yield server.address
+    finally:
+        stop.set()
+        server.pull_trigger()
+        thread.join(timeout=10)
+        assert not thread.is_alive()
 
 
 class RpcFailed(Exception):  # noqa: N818, it is what happened

@@ -94,6 +94,7 @@ def test_links_do_not_depend_on_the_order_of_arrival(order: list[int]) -> None:
     for number in order:
         old = entries[number]
         pool.add(MempoolEntry(old.tx, old.fee, old.weight, 0, 0, 0))
+        pool.adopt(list(pool))
         pool.check_links()
     for old in entries:
         new = pool.get(old.txid)

@@ -1,8 +1,6 @@
 """Clients that others wrote, against a node of ours on a real server: BDK, python-bitcoinlib."""
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import bdkpython as bdk
 import bitcoin
@@ -12,32 +10,14 @@ from bitcoin.core import COutPoint, CTransaction, b2lx, lx
 from bitcoin.wallet import CBitcoinAddress
 
 from node.events import NetAddress
-from node.server import Server, listen
 from tests.builders import key, p2wpkh
-from tests.node.serving import Served, shown
+from tests.node.serving import Served, running, shown
 
 COIN = 100_000_000
 KIND = bdk.NetworkKind.TEST
 THERE = p2wpkh(key(1))
 THERE_ADDRESS = "bcrt1qcava4gh0d6jqcnh9n9zs2fq2v8u0kplxkxq3xl"
 WORDS = "test test test test test test test test test test test junk"
-
-
-@contextmanager
-def running(served: Served) -> Iterator[NetAddress]:
-    """Its application on a free port of loopback, under waitress."""
-    server = Server(listen(NetAddress("127.0.0.1", 0)), served.app, 4)
-    stop = threading.Event()
-    server.should_stop = stop.is_set
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        yield server.address
-    finally:
-        stop.set()
-        server.pull_trigger()
-        thread.join(timeout=10)
-        assert not thread.is_alive()
 
 
 class Scene:

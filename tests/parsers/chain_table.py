@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
@@ -32,8 +33,8 @@ from chain.errors import DecodeError
 from chain.params import MAIN, REGTEST, custom
 from chain.script.errors import ScriptError
 from chain.script.numbers import decode_number, encode_number
-from chain.script.opcodes import core_asm, disassemble, instructions
-from chain.script.script import count_sigops, find_and_delete, is_push_only, witness_program
+from chain.script.opcodes import core_asm, cut, disassemble, instructions
+from chain.script.script import count_sigops, is_push_only, witness_program
 from chain.script.signatures import is_strict_der
 from chain.script.templates import classify, multisig, multisig_keys
 from chain.store import StoreError, parse_row
@@ -128,10 +129,6 @@ def steps_of(script: bytes) -> made.Steps:
     return [(opcode, data) for opcode, data, _ in instructions(script)]
 
 
-def find_pushes(script: bytes) -> tuple[bytes, int]:
-    return find_and_delete(script, b"\x01\xab")
-
-
 def count_accurately(script: bytes) -> int:
     return count_sigops(script, accurate=True)
 
@@ -145,7 +142,6 @@ READINGS: dict[str, Callable[[bytes], Any]] = {
     "only pushes": is_push_only,
     "witness program": witness_program,
     "multisig": multisig_keys,
-    "find and delete": find_pushes,
 }
 ALL_OF_IT = ("disassembly", "Core's disassembly", "signature operations")  # read to the end always
 
@@ -291,6 +287,7 @@ PARSERS = [
         hostile=SCRIPTS,
         normal=normal_script,
     ),
+    Parser("pieces of a script", cut, b"".join, scripts.map(cut), ()),
     Parser("readings of a script", readings, None, scripts, ()),
     *(
         Parser(
@@ -325,8 +322,8 @@ PARSERS = [
     *(
         Parser(
             f"address on {params.name}",
-            lambda text, params=params: address_to_script(text, params),
-            lambda script, params=params: script_to_address(script, params),
+            partial(address_to_script, params=params),
+            partial(script_to_address, params=params),
             addressed,
             DecodeError,
             False,

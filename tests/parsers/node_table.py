@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 
 from hypothesis import strategies as st
 
@@ -83,7 +84,11 @@ def hostile_to(name: str) -> dict[str, Callable[[], bytes]]:
     command = name.partition(",")[0].encode()
     if name in ("tx", "block", "version", "small ones"):  # read elsewhere, or holding no list
         return {}
-    return {what: lambda make=make: command + b"\n" + make() for what, make in MANY.items()}
+    return {what: partial(behind, command, make) for what, make in MANY.items()}
+
+
+def behind(command: bytes, make: Callable[[], bytes]) -> bytes:
+    return command + b"\n" + make()
 
 
 PARSERS = [

@@ -106,8 +106,10 @@ descriptors = st.builds(
     public_keys,
 )
 words = st.one_of(
-    st.binary(min_size=size, max_size=size).map(Mnemonic(language).to_mnemonic)
-    for size, language in ((16, "english"), (32, "spanish"))
+    [
+        st.binary(min_size=size, max_size=size).map(Mnemonic(language).to_mnemonic)
+        for size, language in ((16, "english"), (32, "spanish"))
+    ]
 ).map(lambda text: unicodedata.normalize("NFKD", text))
 
 

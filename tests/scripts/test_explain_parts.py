@@ -171,7 +171,7 @@ def test_what_a_sequence_says(sequence: int, version: int, words: str) -> None:
     tx = Transaction(version, [tx_in], payment().tx.outputs, 0)
     found = of(explain_transaction(tx, Context(REGTEST)))
     assert named(found, "sequence")["meaning"].endswith(words)
-    assert found["facts"]["is_replaceable"] is (sequence <= 0xFFFFFFFD)
+    assert found["facts"]["replaceable"] is (sequence <= 0xFFFFFFFD)
 
 
 def test_what_a_locktime_says() -> None:

@@ -80,7 +80,7 @@ def test_no_option_goes_without_a_word_about_it() -> None:
 
 def test_the_root_lists_the_groups_and_the_version(cli: CommandLine) -> None:
     shown = cli("--help")
-    assert [shown.index(f"\n  {name} ") for name in ("testnet", "wallet", "node")]
+    assert [shown.index(f"\n  {name} ") for name in ("testnet", "wallet", "node", "explain")]
     assert cli("--version").startswith("farthing, version ")
 
 
@@ -124,6 +124,7 @@ def test_help_waits_for_nothing_that_it_does_not_need() -> None:
         (["node", "run", "--help"], heavy),
         (["testnet", "up", "--help"], heavy - {"chain", "node"}),
         (["wallet", "list"], heavy),
+        (["explain", "tx", "--help"], heavy),
     ):
         code = (
             "import sys; from scripts.cli.common import run; from scripts.cli.main import root;"

@@ -188,6 +188,7 @@ def test_survivors_are_printed_as_they_turn_up(project: Path) -> None:
     (project / "tests/chain/test_rules.py").write_text(
         TESTS[: TESTS.index("\n\ndef test_the_end")].replace(", wait", "")
         + "\n\ndef test_wrong():\n    assert check(7)\n"
+        + "\n\ndef test_missing():\n    pytest.skip('not here')\n"
     )
     (project / mutate.EQUIVALENTS).write_text(EXCUSED + STALE)
     done = run(project, "chain/rules.py")
@@ -200,6 +201,10 @@ def test_survivors_are_printed_as_they_turn_up(project: Path) -> None:
     assert "CPU): 4 killed, 0 timed out, 1 equivalent, 3 survived\n" in done.stdout
     left_out = "fails without a mutant, so left out: tests/chain/test_rules.py::test_wrong"
     assert left_out in done.stderr
+    skipped = (
+        "1 tests of tests/chain/test_rules.py are skipped here: what only they notice survives"
+    )
+    assert skipped in done.stderr
     assert "8/8 mutants judged" in done.stderr
 
 

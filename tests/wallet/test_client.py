@@ -246,6 +246,32 @@ def test_a_tip_that_is_none(node: FakeNode, client: EsploraClient, body: bytes) 
     assert "\n" not in str(refusal.value)
 
 
+def test_blocks_and_where_a_transaction_is(node: FakeNode, client: EsploraClient) -> None:
+    genesis = REGTEST.genesis
+    name = genesis.hash[::-1].hex()
+    node.answers["/block-height/0"] = (200, name.encode())
+    node.answers[f"/block/{name}/raw"] = (200, genesis.serialize())
+    node.answers[f"/tx/{'00' * 32}/status"] = (200, b'{"confirmed": false}')
+    assert client.block_hash(0) == genesis.hash
+    assert client.block(genesis.hash) == genesis
+    assert client.status(bytes(32)) == Status()
+    assert client.block_hash(1) is None
+    assert client.block(bytes(32)) is None
+
+
+def test_what_is_no_block_is_nonsense(node: FakeNode, client: EsploraClient) -> None:
+    name = "00" * 32
+    node.answers["/block-height/0"] = (200, b"\xff")
+    node.answers[f"/tx/{name}/status"] = (200, b"[]")
+    for ask in (lambda: client.block_hash(0), lambda: client.status(bytes(32))):
+        with pytest.raises(NodeNonsense):
+            ask()
+    for body in (b"", b"hello", REGTEST.genesis.serialize()):
+        node.answers[f"/block/{name}/raw"] = (200, body)
+        with pytest.raises(NodeNonsense, match="block"):
+            client.block(bytes(32))
+
+
 HASH = "11" * 32
 GOOD = {"confirmed": True, "block_height": 1, "block_hash": HASH, "block_time": 1}
 
