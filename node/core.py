@@ -14,9 +14,8 @@ in the simulator. What it knows is which of its parts to ask:
 Beside it: Bitcoin Core, `src/net_processing.cpp`: ProcessMessage.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from random import Random
 
 from chain.block import Block
@@ -222,14 +221,6 @@ class Node:
             self._relay.announce(entry, again=True)
         self._finish()
         return result
-
-    def restore(self, steps: Iterator[None], count: int, now: float) -> bool:
-        """Take `count` steps of `saved.restore`. Whether there may be more."""
-        self._clock.set(now)
-        done = sum(1 for _ in islice(steps, count))
-        self._relay.tell_changes()
-        self._finish()
-        return done == count
 
     def submit_block(self, block: Block, now: float) -> Acceptance:
         """Take in a block from wherever. Raises Invalid; what fails to connect is in `.changes`."""
