@@ -225,7 +225,10 @@ def fee_of(tx: Transaction, source: Source) -> int | None:
 
 def address(what: str) -> Explanation:
     """An address as text."""
-    return explain_address(given_of(what).text)
+    given = given_of(what)
+    if not given.text:
+        raise ExplainError(f"{given.shown} is no text; expected an address, such as bcrt1q…")
+    return explain_address(given.text)
 
 
 def message(what: str, network: str) -> Explanation:

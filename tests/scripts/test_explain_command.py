@@ -152,6 +152,13 @@ def test_wrong_usage(cli: CommandLine) -> None:
     assert "Missing argument" in cli.refusal("explain", "tx", code=2)
 
 
+def test_an_address_is_text(cli: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text(ADDRESS + "\n")
+    assert cli.json("explain", "address", str(tmp_path / "file"))["kind"] == "address"
+    (tmp_path / "binary").write_bytes(b"\xff\0")
+    assert "is no text" in cli.refusal("explain", "address", str(tmp_path / "binary"))
+
+
 def test_a_file_that_may_not_be_read(cli: CommandLine, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text(TX)
