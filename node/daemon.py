@@ -29,7 +29,7 @@ from node.index import Index
 from node.mempool_file import load, write_private
 from node.miner import Miner
 from node.runtime import DISK_FAILURES, Runtime
-from node.saved import restore
+from node.saved import NOTHING, restore
 from node.server import AddressInUse, Server, listen
 from node.storage.opening import DirectoryLock, open_store
 from node.storage.trouble import disk_trouble
@@ -171,14 +171,14 @@ def _restore(runtime: Runtime) -> None:
     """Take in what waited at the last stop, a little at a time so that others get their turn."""
     try:
         saved = load(runtime.config.mempool_file)
-        if saved is not None:
-            steps = restore(runtime.node.mempool, saved, int(runtime.now()))
-            while runtime.restore(steps, RESTORED_AT_ONCE):
-                if runtime.stopping.is_set():
-                    return
     except StorageError as error:
+        saved = NOTHING
         log.warning("%s", error)
         print(f"farthing: {error}", file=sys.stderr)
+    steps = restore(runtime.node.mempool, saved, int(runtime.now()))
+    while runtime.restore(steps, RESTORED_AT_ONCE):
+        if runtime.stopping.is_set():
+            return
     runtime.is_mempool_loaded = True
 
 

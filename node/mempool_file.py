@@ -9,7 +9,7 @@ from pathlib import Path
 
 from chain.errors import DecodeError
 from node.errors import StorageError
-from node.saved import Saved, parse
+from node.saved import NOTHING, Saved, parse
 from node.storage.trouble import disk_trouble
 
 
@@ -28,12 +28,12 @@ def write_private(file: Path, content: bytes) -> None:
         raise disk_trouble(file, error) from error
 
 
-def load(file: Path) -> Saved | None:
-    """What was saved; None if nothing was. StorageError if it is damaged: it is then set aside."""
+def load(file: Path) -> Saved:
+    """What was saved, if anything was. StorageError if it is damaged: it is then set aside."""
     try:
         return parse(file.read_bytes())
     except FileNotFoundError:
-        return None
+        return NOTHING
     except OSError as error:
         raise disk_trouble(file, error) from error
     except DecodeError as error:

@@ -39,6 +39,9 @@ class Saved(NamedTuple):
     unbroadcast: list[bytes]
 
 
+NOTHING = Saved([], {}, [])
+
+
 def dump(mempool: Mempool) -> bytes:
     """All that is worth keeping."""
     entries = dict.fromkeys(each for entry in mempool for each in _after_ancestors(entry))

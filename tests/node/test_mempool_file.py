@@ -16,6 +16,7 @@ from chain.params import REGTEST
 from chain.transaction import Transaction
 from node.errors import StorageError
 from node.mempool_file import load, write_private
+from node.saved import Saved
 from scripts.rpc_client import RpcError
 from tests.builders import ChainBuilder, key, p2wpkh
 from tests.node.serving import RpcFailed, Served
@@ -54,7 +55,7 @@ def test_it_is_synced_before_it_takes_its_name(
 
 
 def test_what_can_not_be_read_is_one_line(tmp_path: Path) -> None:
-    assert load(tmp_path / "none.dat") is None
+    assert load(tmp_path / "none.dat") == Saved([], {}, [])
     (tmp_path / "folder.dat").mkdir()
     with pytest.raises(StorageError, match="can't be used"):
         load(tmp_path / "folder.dat")
@@ -70,7 +71,6 @@ def test_savemempool(tmp_path: Path) -> None:
     served.wait(served.chain.pay(served.chain.mature()[0], HOME, fee=1_000))
     assert served.rpc("savemempool") == {"filename": str(folder / "mempool.dat")}
     saved = load(folder / "mempool.dat")
-    assert saved is not None
     assert [tx.txid for tx, _, _ in saved.transactions] == list(served.node.mempool.unbroadcast)
     served.runtime.is_mempool_loaded = False
     assert served.rpc("getmempoolinfo")["loaded"] is False
