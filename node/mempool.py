@@ -42,6 +42,9 @@ class Mempool(Pool):
         self._limits = Limits(self.options.max_cluster_count, self.options.max_cluster_vsize * 4)
         self._judge = Judge(self, chainstate, self.options, self._limits)
         self._events: list[TransactionAccepted | TransactionRemoved] = []
+        self.unbroadcast: dict[bytes, None] = {}
+        """Txids handed in here that no peer has asked for yet."""
+        self._oldest = 0  # nothing came before
         self._left: dict[bytes, None] = {}  # wtxids of the last that left: a block may have them
         # The feerate last thrown out, and since when it falls: None, until a block has made room.
         self._floor = 0.0
@@ -110,12 +113,15 @@ class Mempool(Pool):
             self._take_out(judgement.evicted, "replaced")
         for entry in judgement.entries:
             self.add(entry)
+            self._oldest = min(self._oldest, entry.time)
             self._events.append(TransactionAccepted(entry))
 
     def _take_out(self, entries: Iterable[MempoolEntry], why: str) -> None:
         gone = sorted(entries, key=lambda entry: entry.sequence)
         self.remove(gone)
-        self._left.update((entry.tx.wtxid, None) for entry in gone)
+        for entry in gone:
+            self.unbroadcast.pop(entry.txid, None)
+            self._left[entry.tx.wtxid] = None
         for wtxid in list(islice(self._left, max(0, len(self._left) - MAX_LEFT))):
             del self._left[wtxid]
         self._events.extend(TransactionRemoved(entry.txid, why) for entry in gone)
@@ -138,8 +144,18 @@ class Mempool(Pool):
 
     def expire(self, now: int) -> None:
         """Remove what has waited too long, and what hangs on it."""
-        while len(self) and (oldest := next(iter(self))).time + self.options.expiry_s < now:
-            self._take_out_with_descendants(oldest, "expired")
+        if self._oldest + self.options.expiry_s >= now:
+            return
+        for entry in list(self):
+            if entry.time + self.options.expiry_s < now and entry.txid in self:
+                self._take_out_with_descendants(entry, "expired")
+        self._oldest = min((entry.time for entry in self), default=now)
+
+    def backdate(self, txid: bytes, time: int) -> None:
+        """Count a transaction, if it waits, as having come at `time` (Unix seconds)."""
+        if entry := self.get(txid):
+            entry.time = time
+            self._oldest = min(self._oldest, time)
 
     def min_feerate(self, now: int) -> int:
         """The least feerate that gets in at present, in satoshis per kvB."""

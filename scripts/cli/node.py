@@ -214,6 +214,14 @@ def node() -> None:
     help="Links that others may open.",
 )
 @click.option(
+    "--persistmempool",
+    type=Switch(),
+    default=True,
+    is_flag=False,
+    flag_value="1",
+    help="Keep what waits from one run to the next.  [default: 1]",
+)
+@click.option(
     "--testactivationheight",
     "heights",
     multiple=True,
@@ -254,6 +262,7 @@ def run(
         engine=switches["engine"],
         no_index=switches["no_index"],
         max_inbound=switches["max_inbound"],
+        persist_mempool=switches["persistmempool"],
         policy=policy_of(switches),
     )
     raise click.exceptions.Exit(daemon.run(config))
@@ -271,8 +280,8 @@ def watch(url: str, network: str, as_json: bool) -> None:
       farthing node watch http://127.0.0.1:18443
     """
     # lazy: the help text must not wait for the node
-    from node import watch as watching
     from node.config import parse_address
+    from scripts import watch as watching
 
     address = parse_address(url, DEFAULT_PORT)
     raise click.exceptions.Exit(watching.run(address, read_network(network, ()), as_json=as_json))

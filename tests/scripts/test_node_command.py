@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from chain.params import Params
-from node import daemon, watch
+from node import daemon
 from node.config import NodeConfig
 from node.events import NetAddress
 from node.policy import PolicyOptions
+from scripts import watch
 from scripts.cli.node import POLICY_SWITCHES
 from tests.scripts.conftest import CommandLine
 
