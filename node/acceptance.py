@@ -25,7 +25,7 @@ from node.errors import PolicyReason, Rejected
 from node.policy import PolicyOptions
 from node.pool import Pool
 
-MAX_OUTPUTS_PROBED = 8
+MAX_OUTPUTS_PROBED = 64
 """So many outputs are looked up to tell a transaction long mined from one whose parents we lack."""
 SIBLING = " (including sibling eviction)"
 

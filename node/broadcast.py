@@ -13,7 +13,7 @@ from chain.transaction import COIN, OutPoint, Transaction
 from node.entry import fee_at
 from node.errors import PolicyClass, Rejected
 from node.lookup import Found, waiting_coins
-from node.rpc_values import Amount, Code, RpcError
+from node.rpc_values import Amount, Code, RpcError, parse_hex
 from node.runtime import Runtime
 
 MAX_FEERATE = Amount(COIN // 10)
@@ -24,7 +24,7 @@ NOTHING = Amount(0)
 def parse_transaction(text: str, which: str = ".") -> Transaction:
     """A transaction from hex. RpcError if it is none; `which` says in it what was read."""
     try:
-        raw = bytes.fromhex(text)
+        raw = parse_hex(text)
         try:
             return Transaction.parse(raw)
         except DecodeError:

@@ -16,7 +16,7 @@ from chain.errors import Invalid
 from chain.headers import HeaderEntry
 from chain.transaction import OutPoint, Transaction
 from node.lookup import transactions_of
-from node.rpc_values import Amount, Code, Hash, RpcError
+from node.rpc_values import Amount, Code, Hash, RpcError, parse_hex
 from node.rpc_views import Json, block_view, header_view, script_view
 from node.rpc_views import transaction_view as show
 from node.runtime import Runtime
@@ -156,7 +156,7 @@ def reconsiderblock(runtime: Runtime, blockhash: Hash) -> None:
 def submitblock(runtime: Runtime, hexdata: str) -> str | None:
     """Hand in a block: null if it is the tip's now, or Core's word for what became of it."""
     try:
-        block = with_witness_nonce(runtime, Block.parse(bytes.fromhex(hexdata)))
+        block = with_witness_nonce(runtime, Block.parse(parse_hex(hexdata)))
     except ValueError:
         raise RpcError(Code.DECODE, "Block decode failed") from None
     try:

@@ -22,7 +22,7 @@ from chain.transaction import Transaction
 from chain.tx_rules import MAX_BLOCK_WEIGHT
 from node.entry import MempoolEntry
 from node.rpc_chain import getblockchaininfo
-from node.rpc_values import Code, RpcError, parse_hash
+from node.rpc_values import Code, RpcError, parse_hash, parse_hex
 from node.rpc_views import Json
 from node.runtime import Runtime
 from node.template import block_of, choose_next, min_time
@@ -61,7 +61,7 @@ def _judge(runtime: Runtime, data: object) -> str | None:
     if not isinstance(data, str):
         raise RpcError(Code.TYPE, "Missing data String key for proposal")
     try:
-        block = Block.parse(bytes.fromhex(data))
+        block = Block.parse(parse_hex(data))
     except ValueError:  # DecodeError too
         raise RpcError(Code.DECODE, "Block decode failed") from None
     chainstate = runtime.node.chainstate
@@ -205,7 +205,7 @@ def generateblock(
 def _transaction(runtime: Runtime, text: str) -> Transaction:
     """One that waits, by its txid, or that this hex is."""
     try:
-        raw = bytes.fromhex(text)
+        raw = parse_hex(text)
         if len(raw) != 32:
             return Transaction.parse(raw)
     except ValueError:  # DecodeError too
@@ -220,7 +220,7 @@ def _transaction(runtime: Runtime, text: str) -> Transaction:
 def submitheader(runtime: Runtime, hexdata: str) -> None:
     """Hand in a header, whose block may follow."""
     try:
-        header = BlockHeader.parse(bytes.fromhex(hexdata))
+        header = BlockHeader.parse(parse_hex(hexdata))
     except ValueError:
         raise RpcError(Code.DECODE, "Block header decode failed") from None
     if header.prev_hash not in runtime.node.chainstate.headers:

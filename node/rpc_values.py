@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import IntEnum
-from string import hexdigits
+from string import digits, hexdigits
 from typing import NamedTuple, NewType
 
 from chain.transaction import COIN, MAX_MONEY
@@ -65,6 +65,8 @@ def parse_amount(value: object) -> Amount:
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         raise RpcError(Code.TYPE, "Amount is not a number or string")
     try:
+        if isinstance(value, str) and not set(value) <= set(f"{digits}.eE+-"):
+            raise ArithmeticError  # Python's numbers may also hold blanks and underscores
         satoshis = Decimal(value).scaleb(8)
         is_possible, is_whole = 0 <= satoshis <= MAX_MONEY, satoshis % 1 == 0
     except ArithmeticError:  # no number, or one beyond all measure
@@ -84,6 +86,13 @@ def parse_hash(name: str, text: str) -> Hash:
     if not set(text) <= set(hexdigits):
         raise RpcError(Code.PARAMETER, f"{name} must be hexadecimal string (not '{text}')")
     return Hash(bytes.fromhex(text)[::-1])
+
+
+def parse_hex(text: str) -> bytes:
+    """The bytes of hex digits and nothing else. ValueError; Core: ParseHex."""
+    if not text.isalnum():  # Python lets blanks through
+        raise ValueError("not hex digits alone")
+    return bytes.fromhex(text)
 
 
 def to_json(value: object) -> str:

@@ -147,7 +147,9 @@ def work(template: dict[str, Any], script: bytes) -> bytes:
         script_sig = bytes([0x50 + template["height"]]) + b"\x04mine"
     commitment = bytes.fromhex(template["default_witness_commitment"])
     start = (1).to_bytes(4, "little")
-    rest: bytes = b"\1" + bytes(32) + b"\xff" * 4 + bytes([len(script_sig)]) + script_sig + b"\xff" * 4
+    rest: bytes = (
+        b"\1" + bytes(32) + b"\xff" * 4 + bytes([len(script_sig)]) + script_sig + b"\xff" * 4
+    )
     rest += b"\2" + template["coinbasevalue"].to_bytes(8, "little") + compact(len(script)) + script
     rest += bytes(8) + compact(len(commitment)) + commitment
     coinbase = start + b"\0\1" + rest + b"\1\x20" + bytes(32) + bytes(4)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from node.rpc_values import Amount, Code, RpcError, parse_amount, to_json
+from node.rpc_values import Amount, Code, RpcError, parse_amount, parse_hex, to_json
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,10 @@ def test_amounts_are_read(value: object, satoshis: int) -> None:
         ([], "Amount is not a number or string"),
         (None, "Amount is not a number or string"),
         ("one", "Invalid amount"),
+        ("1_0", "Invalid amount"),
+        (" 1", "Invalid amount"),
+        ("\uff11", "Invalid amount"),
+        ("", "Invalid amount"),
         ("NaN", "Invalid amount"),
         ("Infinity", "Invalid amount"),
         (Decimal("0.000000001"), "Invalid amount"),
@@ -84,3 +88,10 @@ def test_amounts_within() -> None:
 def test_an_error_knows_its_code() -> None:
     error = RpcError(Code.METHOD, "Method not found")
     assert (error.code, str(error)) == (-32601, "Method not found")
+
+
+@pytest.mark.parametrize("text", ["", "0", "00 01", " 00", "00\n", "0x00", "zz", "\uff10\uff10"])
+def test_hex_is_digits_and_nothing_else(text: str) -> None:
+    assert parse_hex("00fF") == b"\x00\xff"
+    with pytest.raises(ValueError):
+        parse_hex(text)
