@@ -412,3 +412,13 @@ def test_clusters_asked_about_together() -> None:
     assert desk.errors(free, both) == ["too-large-cluster", poor(free), MISSING]
     assert desk.verdict(c) == ACCEPTED
     assert desk.verdict(d) == "too-large-cluster"
+
+
+def test_a_parent_that_is_mined_already(desk: Desk) -> None:
+    parent = desk.pay()
+    desk.chain.mine(txs=[parent])
+    heir = child(desk, parent)
+    assert desk.errors(parent, heir) == ["transaction failed", "txn-already-known", ACCEPTED]
+    desk.chain.mine(txs=[heir])
+    again = child(desk, parent, fee=9_000)
+    assert desk.errors(parent, again) == ["transaction failed", MISSING, MISSING]
