@@ -29,7 +29,6 @@ def test_the_summary(capsys: pytest.CaptureFixture[str]) -> None:
     ("name", "value"),
     WRONG_RULES,
     ids=[name for name, _ in WRONG_RULES],
-    ids=lambda value: value if isinstance(value, str) else "wrong",
 )
 def test_a_wrong_rule_is_found_and_replayed(
     name: str,
