@@ -1,6 +1,6 @@
 """The mempool against a naive one: accept, replace, mine, reorganise, expire, trim, restart.
 
-In any order.
+They come in any order.
 The naive mempool keeps a list and works everything out anew, from the blocks of the active chain
 and from all that waits. It knows nothing of links, heaps or events.
 """
