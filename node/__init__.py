@@ -21,6 +21,7 @@ Reading order, which is also the import order: a file imports only files above i
     package       transactions handed in together
     mempool       transactions waiting for a block, while the chain and the clock move on
     submission    a package handed in: each alone, then together
+    saved         a mempool as bytes, and how it is taken in again
     template      the next block, assembled by feerate
     estimates     what to pay for being mined in time
     clock         the time of day, and time that only goes forward
@@ -38,6 +39,7 @@ Reading order, which is also the import order: a file imports only files above i
     --            below this line, I/O
     storage/      the key-value store on disk: LevelDB, or SQLite where that does not install
     index         scriptPubKey and transaction indexes, committed with each block
+    mempool_file  the file in which what waits is kept
     config        how a node process is set up
     links         HTTP links as queues of frames
     threads       a lock that is fair, script checks on several threads
@@ -64,5 +66,4 @@ Reading order, which is also the import order: a file imports only files above i
     miner         when to make a block, and the work for it
     server        waitress, set up for long polls
     daemon        a node process from start to stop
-    watch         a peer that prints what it hears
 """

@@ -25,7 +25,7 @@ from node.errors import PolicyReason, Rejected
 from node.policy import PolicyOptions
 from node.pool import Pool
 
-MAX_OUTPUTS_PROBED = 8
+MAX_OUTPUTS_PROBED = 64
 """So many outputs are looked up to tell a transaction long mined from one whose parents we lack."""
 SIBLING = " (including sibling eviction)"
 
@@ -36,8 +36,8 @@ class Terms(NamedTuple):
     now: int
     """Unix seconds."""
     min_feerate: int | None = 0
-    """Satoshis per kvB that a pool asks for because it is full. None lets in any fee and any
-    family: for the transactions of a block that was disconnected."""
+    """Satoshis per kvB that a pool asks for because it is full. None lets in any fee, any
+    family and any dust: for the transactions of a block that was disconnected."""
     pays_alone: bool = True
     """False: for its fee it is judged together with others (`package`)."""
     may_replace: bool = True
@@ -85,7 +85,8 @@ class Judge:
         self.check_clusters([candidate], evicted)
         replacement.check_not_its_own_ancestor(candidate.entry, candidate.conflicts)
         self.check_not_absurd(candidate.entry, terms)
-        self.check_dust_spent(tx)
+        if terms.min_feerate is not None:
+            self.check_dust_spent(tx)
         self.check_scripts(candidate)
         return Judgement((candidate.entry,), evicted)
 

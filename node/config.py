@@ -57,6 +57,8 @@ class NodeConfig:
     """The store: one of `node.storage.opening.ENGINES`."""
     no_index: bool = False
     """Leave out the index of scripts and transactions; most of Esplora's API then has no answer."""
+    persist_mempool: bool = True
+    """Write what waits at the stop and take it in again at the start: Core's -persistmempool."""
     policy: PolicyOptions = field(default_factory=PolicyOptions)
     max_inbound: int = 125
     """Core's DEFAULT_MAX_PEER_CONNECTIONS."""
@@ -70,6 +72,11 @@ class NodeConfig:
     def cookie_file(self) -> Path:
         """The operator's credentials, while the node runs."""
         return self.folder / ".cookie"
+
+    @property
+    def mempool_file(self) -> Path:
+        """What waited when the node stopped."""
+        return self.folder / "mempool.dat"
 
     @property
     def log_file(self) -> Path:

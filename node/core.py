@@ -155,9 +155,7 @@ class Node:
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Take in one event, at `now` (Unix seconds); what is to be done about it, in order.
-
-        Whatever a peer sends ends here: no exception but the store's own, or a bug of ours.
-        """
+        Whatever a peer sends ends here: no exception but the store's own, or a bug of ours."""
         self._clock.move(now)
         match event:
             case Received(link, command, payload):
@@ -204,7 +202,10 @@ class Node:
         if waiting is not None:
             self._relay.announce(waiting, again=True)
         try:
-            return waiting or self.mempool.accept(tx, self._clock.unix)
+            if waiting is None:
+                waiting = self.mempool.accept(tx, self._clock.unix)
+                self._relay.announce_until_asked(waiting)
+            return waiting
         finally:
             self._relay.tell_changes()
             self._finish()

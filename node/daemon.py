@@ -8,7 +8,6 @@ can't be had. Whatever ends the process ends it here. Beside it: Bitcoin Core, `
 import contextlib
 import logging
 import logging.handlers
-import os
 import random
 import signal
 import sys
@@ -24,10 +23,13 @@ from chain.store import Store
 from node.app import create_app
 from node.config import ConfigError, NodeConfig
 from node.core import Node, NodeOptions
+from node.errors import StorageError
 from node.events import NetAddress
 from node.index import Index
+from node.mempool_file import load, write_private
 from node.miner import Miner
 from node.runtime import DISK_FAILURES, Runtime
+from node.saved import NOTHING, restore
 from node.server import AddressInUse, Server, listen
 from node.storage.opening import DirectoryLock, open_store
 from node.storage.trouble import disk_trouble
@@ -37,6 +39,8 @@ SWITCH_INTERVAL_S = 0.001
 """How long a busy thread keeps the others waiting: a post takes 4 ms beside one instead of 12."""
 MAX_LOG_BYTES = 10_000_000
 """Of debug.log, and of the one before it."""
+RESTORED_AT_ONCE = 20
+"""Transactions taken in again between two turns of others."""
 STOP_S = 5.0
 """How long a stop waits for what the node is doing at the moment."""
 EXPECTED = (*DISK_FAILURES, ConfigError, AddressInUse)
@@ -116,6 +120,7 @@ def _runtime(config: NodeConfig, store: Store) -> Runtime:
         index.catch_up(node.chainstate)
     runtime = Runtime(node, index, config)
     runtime.dial = lambda address: _start(_dial, runtime, address)
+    runtime.is_mempool_loaded = not config.persist_mempool
     return runtime
 
 
@@ -133,7 +138,7 @@ def _dial(runtime: Runtime, address: NetAddress) -> None:
 def _ready(runtime: Runtime) -> None:
     """The server's loop runs: from now on the node answers."""
     config = runtime.config
-    _write_cookie(config.cookie_file, runtime.credentials)
+    write_private(config.cookie_file, runtime.credentials.encode())
     host, port = config.listen
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     text = (
@@ -144,6 +149,8 @@ def _ready(runtime: Runtime) -> None:
     with contextlib.suppress(OSError):  # nobody has to read it
         print(text, flush=True)
     _start(_live, runtime)
+    if not runtime.is_mempool_loaded:
+        _start(_restore, runtime)
 
 
 def _live(runtime: Runtime) -> None:
@@ -160,17 +167,19 @@ def _live(runtime: Runtime) -> None:
         runtime.fail(f"a fault of this program; {runtime.config.log_file} tells more")
 
 
-def _write_cookie(file: Path, credentials: str) -> None:
-    """For its owner alone, and whole from the moment it is there."""
-    temporary = file.with_name(f"{file.name}.tmp")
+def _restore(runtime: Runtime) -> None:
+    """Take in what waited at the last stop, a little at a time so that others get their turn."""
     try:
-        temporary.unlink(missing_ok=True)
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as stream:
-            stream.write(credentials)
-        temporary.replace(file)
-    except OSError as error:
-        raise disk_trouble(file, error) from error
+        saved = load(runtime.config.mempool_file)
+    except StorageError as error:
+        saved = NOTHING
+        log.warning("%s", error)
+        print(f"farthing: {error}", file=sys.stderr)
+    steps = restore(runtime.node.mempool, saved, int(runtime.now()))
+    while runtime.restore(steps, RESTORED_AT_ONCE):
+        if runtime.stopping.is_set():
+            return
+    runtime.is_mempool_loaded = True
 
 
 @contextlib.contextmanager
@@ -223,6 +232,8 @@ def _close(runtime: Runtime, store: Store) -> None:
     try:
         if runtime.failure is None:
             runtime.node.close()
+            if runtime.config.persist_mempool and runtime.is_mempool_loaded:
+                runtime.save_mempool()
     except DISK_FAILURES as error:
         runtime.fail(str(error))
     finally:

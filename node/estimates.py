@@ -10,10 +10,11 @@ learns from weeks of confirmations instead, and on a quiet network has nothing t
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import accumulate
 
+from chain.block import Block
 from chain.chainstate import Chainstate
-from chain.headers import HeaderEntry
 from chain.tx_rules import MAX_BLOCK_WEIGHT
 from node.feerate import FeeFrac
 from node.mempool import Mempool
@@ -36,7 +37,7 @@ class Estimates:
     def __init__(self, chainstate: Chainstate, mempool: Mempool) -> None:
         self._chainstate = chainstate
         self._mempool = mempool
-        self._prices: dict[bytes, int] = {}  # by hash, of the recent blocks only
+        self._price = lru_cache(2 * RECENT)(self._read_price)
 
     def feerates(self, targets: Iterable[int], now: int) -> dict[int, int]:
         """For each target, in blocks, the feerate at `now` (Unix seconds)."""
@@ -48,24 +49,16 @@ class Estimates:
     def _recent(self) -> list[int]:
         """The prices of the last blocks, the newest first."""
         active = self._chainstate.active
-        entries = [active[at] for at in range(active.height, max(0, active.height - RECENT), -1)]
-        known = self._prices
-        self._prices = {
-            entry.hash: known[entry.hash] if entry.hash in known else self._price(entry)
-            for entry in entries
-        }
-        return list(self._prices.values())
+        heights = range(active.height, max(0, active.height - RECENT), -1)
+        return [self._price(active[height].hash) for height in heights]
 
-    def _price(self, entry: HeaderEntry) -> int:
-        raw = self._chainstate.read_block_bytes(entry.hash) or b""
-        if len(raw) * 4 < FULL:
-            return 0
-        block = self._chainstate.read_block(entry.hash)
-        undo = self._chainstate.read_undo(entry.hash)
-        if block is None or undo is None:
+    def _read_price(self, block_hash: bytes) -> int:
+        raw = self._chainstate.read_block_bytes(block_hash) or b""
+        undo = self._chainstate.read_undo(block_hash)
+        if len(raw) * 4 < FULL or undo is None:
             return 0
         feerates = []
-        for tx, coins in zip(block.transactions[1:], undo, strict=True):
+        for tx, coins in zip(Block.parse(raw).transactions[1:], undo, strict=True):
             fee = sum(coin.output.value for coin in coins) - sum(out.value for out in tx.outputs)
             feerates.append(FeeFrac(fee, tx.weight))
         return price_at(falling(feerates), FULL)

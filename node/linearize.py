@@ -96,16 +96,6 @@ def components(graph: Graph) -> Iterator[int]:
         left &= ~group
 
 
-def is_linearization(graph: Graph, order: Sequence[int]) -> bool:
-    """Whether `order` holds each transaction once, and none before its parents."""
-    done = 0
-    for index in order:
-        if graph.ancestors[index] & ~done != 1 << index:
-            return False
-        done |= 1 << index
-    return len(order) == len(graph.feerates)
-
-
 def chunks(graph: Graph, order: Iterable[int]) -> list[Chunk]:
     """A linearization cut into chunks: none has a higher feerate than the one before it."""
     found: list[Chunk] = []

@@ -4,8 +4,6 @@ It decides what leaves and when: mined, in conflict with what was mined, replace
 out because it is full, or made invalid by a reorganisation. What may come in is for `acceptance` to
 say. It knows no peers; what happened is left in `take_events` for whoever tells them. Beside it:
 Bitcoin Core, `src/txmempool.cpp` and `src/validation.cpp` (MaybeUpdateMempoolForReorg).
-
-Simplified: Core's rolling minimum decays exponentially, here in straight lines between halvings.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -28,6 +26,8 @@ from node.pool import Pool
 
 HALF_LIFE_S = 12 * 3_600
 """Core's ROLLING_FEE_HALFLIFE; shorter while the pool is not even half full."""
+FLOOR_REST_S = 10
+"""The floor is not worked out anew more often."""
 VERIFIED_FLAGS = int(STANDARD_FLAGS)
 MAX_LEFT = 20_000
 """Transactions that wait no longer whose scripts need not be run again."""
@@ -42,10 +42,12 @@ class Mempool(Pool):
         self._limits = Limits(self.options.max_cluster_count, self.options.max_cluster_vsize * 4)
         self._judge = Judge(self, chainstate, self.options, self._limits)
         self._events: list[TransactionAccepted | TransactionRemoved] = []
+        self.unbroadcast: dict[bytes, None] = {}
+        """Txids handed in here that no peer has asked for yet."""
+        self._oldest = 0  # nothing came before
         self._left: dict[bytes, None] = {}  # wtxids of the last that left: a block may have them
         # The feerate last thrown out, and since when it falls: None, until a block has made room.
-        self._floor = 0
-        self._floor_falls = False
+        self._floor = 0.0
         self._floor_since: int | None = None
 
     def unverified(self, checks: Sequence[ScriptCheck]) -> list[ScriptCheck]:
@@ -111,12 +113,15 @@ class Mempool(Pool):
             self._take_out(judgement.evicted, "replaced")
         for entry in judgement.entries:
             self.add(entry)
+            self._oldest = min(self._oldest, entry.time)
             self._events.append(TransactionAccepted(entry))
 
     def _take_out(self, entries: Iterable[MempoolEntry], why: str) -> None:
         gone = sorted(entries, key=lambda entry: entry.sequence)
         self.remove(gone)
-        self._left.update((entry.tx.wtxid, None) for entry in gone)
+        for entry in gone:
+            self.unbroadcast.pop(entry.txid, None)
+            self._left[entry.tx.wtxid] = None
         for wtxid in list(islice(self._left, max(0, len(self._left) - MAX_LEFT))):
             del self._left[wtxid]
         self._events.extend(TransactionRemoved(entry.txid, why) for entry in gone)
@@ -134,13 +139,23 @@ class Mempool(Pool):
             feerate = worst.feerate.fee * 1_000 // worst.vsize
             feerate += self.options.incremental_relay_feerate
             if feerate > self._floor:
-                self._floor, self._floor_falls = feerate, False
+                self._floor, self._floor_since = feerate, None
             self._take_out(worst.entries, "full")
 
     def expire(self, now: int) -> None:
         """Remove what has waited too long, and what hangs on it."""
-        while len(self) and (oldest := next(iter(self))).time + self.options.expiry_s < now:
-            self._take_out_with_descendants(oldest, "expired")
+        if self._oldest + self.options.expiry_s >= now:
+            return
+        for entry in list(self):
+            if entry.time + self.options.expiry_s < now and entry.txid in self:
+                self._take_out_with_descendants(entry, "expired")
+        self._oldest = min((entry.time for entry in self), default=now)
+
+    def backdate(self, txid: bytes, time: int) -> None:
+        """Count a transaction, if it waits, as having come at `time` (Unix seconds)."""
+        if entry := self.get(txid):
+            entry.time = time
+            self._oldest = min(self._oldest, time)
 
     def min_feerate(self, now: int) -> int:
         """The least feerate that gets in at present, in satoshis per kvB."""
@@ -148,22 +163,21 @@ class Mempool(Pool):
 
     def _rolling_minimum(self, now: int) -> int:
         """What a pool that was full asks for: falls by half in 12 hours once a block has come."""
-        if not self._floor or not self._floor_falls:
-            return self._floor
-        if self._floor_since is None:
+        least = self.options.incremental_relay_feerate
+        if not self._floor or self._floor_since is None:
+            return round(self._floor)
+        if now > self._floor_since + FLOOR_REST_S:
+            half_life = HALF_LIFE_S
+            if self.usage_bytes * 4 < self.options.max_mempool_bytes:
+                half_life //= 4
+            elif self.usage_bytes * 2 < self.options.max_mempool_bytes:
+                half_life //= 2
+            self._floor /= 2 ** ((now - self._floor_since) / half_life)
             self._floor_since = now
-        half_life = HALF_LIFE_S
-        if self.usage_bytes * 4 < self.options.max_mempool_bytes:
-            half_life //= 4
-        elif self.usage_bytes * 2 < self.options.max_mempool_bytes:
-            half_life //= 2
-        halvings, rest = divmod(max(now - self._floor_since, 0), half_life)
-        feerate = self._floor >> halvings
-        feerate -= feerate * rest // (2 * half_life)
-        if feerate * 2 < self.options.incremental_relay_feerate:
-            self._floor = 0
-            return 0
-        return max(feerate, self.options.incremental_relay_feerate)
+            if self._floor < least / 2:
+                self._floor = 0
+                return 0
+        return max(round(self._floor), least)
 
     # The chain moves.
 
@@ -171,6 +185,7 @@ class Mempool(Pool):
         """Bring the mempool to the chain's new tip. To be called after every change of tip."""
         for _, block in changes.connected:
             self.remove_for_block(block)
+            self._floor_since = now
         if changes.disconnected:
             self.return_after_reorg(changes, now)
 
@@ -188,8 +203,6 @@ class Mempool(Pool):
                     contradicted |= spender.descendants() | {spender}
         self._take_out(contradicted, "conflict")
         self._take_out(mined, "block")
-        if not self._floor_falls:
-            self._floor_falls, self._floor_since = True, None
 
     def return_after_reorg(self, changes: ChainChanges, now: int) -> None:
         """Offer again what disconnected blocks contained, oldest first; then remove what became

@@ -30,6 +30,7 @@ MAX_PUSH_SIZE = 520  # Core's MAX_SCRIPT_ELEMENT_SIZE
 MAX_P2WSH_SCRIPT_SIZE = 3_600  # Core's MAX_STANDARD_P2WSH_SCRIPT_SIZE
 MAX_P2WSH_ITEMS = 100  # Core's MAX_STANDARD_P2WSH_STACK_ITEMS
 MAX_ITEM_SIZE = 80  # Core's MAX_STANDARD_P2WSH_STACK_ITEM_SIZE, and tapscript's
+TOO_LONG, UNKNOWN_OPCODE = "Push value size limit exceeded", "Opcode missing or not understood"
 INPUT_SIZE, WITNESS_INPUT_SIZE = 148, 67  # vbytes to spend an output: P2PKH's, P2WPKH's
 ANNEX_TAG, LEAF_MASK, TAPSCRIPT_LEAF = 0x50, 0xFE, 0xC0  # BIP341
 
@@ -144,7 +145,9 @@ def _refuse_inputs(detail: str) -> None:
 def _check_redeem_script(index: int, script_sig: bytes) -> None:
     pushes = _pushes(script_sig)
     if pushes is None:
-        _refuse_inputs(f"p2sh scriptsig malformed (input {index})")
+        is_long = any(len(data or b"") > MAX_PUSH_SIZE for _, data, _ in instructions(script_sig))
+        error = TOO_LONG if is_long else UNKNOWN_OPCODE
+        _refuse_inputs(f"p2sh scriptsig malformed (input {index}: {error})")
     elif not pushes:
         _refuse_inputs(f"input {index} P2SH redeemscript missing")
     elif (sigops := count_sigops(pushes[-1], True)) > MAX_P2SH_SIGOPS:

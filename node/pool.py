@@ -96,8 +96,10 @@ class Pool:
 
     def chunks(self) -> list[Chunk]:
         """All chunks, the ones to mine first in front."""
-        current = (place.chunk for place in self._worst if place.chunk.is_current)
-        return sorted(current, key=attrgetter("rank"))
+        current = (place for place in self._worst if place.chunk.is_current)
+        # In order it is a heap as before, and the next time there is little to sort.
+        self._worst = sorted(current, key=attrgetter("chunk.rank"), reverse=True)
+        return [place.chunk for place in reversed(self._worst)]
 
     # What would be if.
 

@@ -42,6 +42,8 @@ ORPHANS_AT_ONCE = 10
 """Orphans looked at again in one go, so that nobody can keep us busy with a pile of them."""
 FEERATE_INTERVAL_S = 60
 """Between two messages about what we accept; Core varies from five minutes to ten."""
+REPEAT_S = (600, 900)
+"""Between two announcements of what nobody asked for; Core's ReattemptInitialBroadcast."""
 SERVE_BYTES = 8_000_000
 """What may wait on a link before it is told that we do not have the rest."""
 
@@ -61,6 +63,8 @@ class Relay:
         self._mempool = mempool
         self._peers = peers
         self._outbox = outbox
+        self._rng = rng
+        self._repeat_at = 0.0
         self._fetch = Fetch(peers, outbox, rng, clock)
         self._orphans = Orphans()
         self._ready: dict[bytes, None] = {}
@@ -227,6 +231,18 @@ class Relay:
                     peer.known.discard(_hash_for(peer, entry.tx))
                 self._queue(peer, entry)
 
+    def announce_until_asked(self, entry: MempoolEntry) -> None:
+        """It was handed in here: perhaps nobody heard of it yet."""
+        if not self._mempool.unbroadcast:
+            self._repeat_at = self._clock.steady + self._rng.uniform(*REPEAT_S)
+        self._mempool.unbroadcast[entry.txid] = None
+
+    def _repeat(self) -> None:
+        self._repeat_at = self._clock.steady + self._rng.uniform(*REPEAT_S)
+        for entry in map(self._mempool.get, self._mempool.unbroadcast):
+            if entry is not None:
+                self.announce(entry, again=True)
+
     def _queue(self, peer: Peer, entry: MempoolEntry) -> None:
         if peer.version is None or not peer.version.relay:
             return
@@ -272,6 +288,7 @@ class Relay:
                 missing.append(item)
             else:
                 backlog += entry.tx.size
+                self._mempool.unbroadcast.pop(entry.txid, None)
                 peer.known.add(_hash_for(peer, entry.tx))
                 self._outbox.send(peer, Tx(entry.tx))
         if missing:
@@ -280,6 +297,8 @@ class Relay:
     def tick(self) -> None:
         """Time has passed."""
         self._fetch.tick()
+        if self._mempool.unbroadcast and self._clock.steady >= self._repeat_at:
+            self._repeat()
         for peer in self._peers.values():
             if peer.is_open and self._clock.steady - peer.feerate_told_at >= FEERATE_INTERVAL_S:
                 self._tell_feerate(peer)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from chain.encoding import display_hash
 from node.broadcast import MAX_FEERATE, NOTHING, broadcast
 from node.entry import MempoolEntry
+from node.errors import StorageError
 from node.estimates import MAX_TARGET
 from node.lookup import Found, find_transaction, transactions_of
 from node.policy import dust
@@ -161,7 +162,7 @@ def getmempoolinfo(runtime: Runtime) -> Json:
     """The mempool as a whole. Feerates in coins for 1,000 virtual bytes."""
     mempool, options = runtime.node.mempool, runtime.node.mempool.options
     return {
-        "loaded": True,
+        "loaded": runtime.is_mempool_loaded,
         "size": len(mempool),
         "bytes": mempool.total_vsize,
         "usage": mempool.usage_bytes,
@@ -170,13 +171,23 @@ def getmempoolinfo(runtime: Runtime) -> Json:
         "mempoolminfee": Amount(mempool.min_feerate(int(runtime.now()))),
         "minrelaytxfee": Amount(options.min_relay_feerate),
         "incrementalrelayfee": Amount(options.incremental_relay_feerate),
-        "unbroadcastcount": 0,
+        "unbroadcastcount": len(mempool.unbroadcast),
         "fullrbf": True,
         "permitbaremultisig": options.permit_bare_multisig,
         "maxdatacarriersize": options.datacarrier_size if options.datacarrier else 0,
         "limitclustercount": options.max_cluster_count,
         "limitclustersize": options.max_cluster_vsize,
     }
+
+
+def savemempool(runtime: Runtime) -> Json:
+    """Write what waits to the file from which it is taken in again at the next start."""
+    if not runtime.is_mempool_loaded:
+        raise RpcError(Code.MISC, "The mempool was not loaded yet")
+    try:
+        return {"filename": str(runtime.save_mempool())}
+    except StorageError as error:
+        raise RpcError(Code.MISC, f"Unable to dump mempool to disk: {error}") from error
 
 
 def estimatesmartfee(runtime: Runtime, conf_target: int, estimate_mode: str = "economical") -> Json:
@@ -205,5 +216,6 @@ METHODS = (
     getrawmempool,
     getrawtransaction,
     prioritisetransaction,
+    savemempool,
     sendrawtransaction,
 )

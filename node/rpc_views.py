@@ -154,7 +154,7 @@ def entry_view(entry: MempoolEntry, mempool: Mempool) -> Json:
         "depends": [display_hash(parent.txid) for parent in entry.parents],
         "spentby": [display_hash(child.txid) for child in entry.children],
         "bip125-replaceable": any(_signals(each.tx) for each in ancestors),
-        "unbroadcast": False,
+        "unbroadcast": entry.txid in mempool.unbroadcast,
     }
 
 

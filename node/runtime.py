@@ -11,7 +11,9 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
 from typing import TypeVar
 
 from chain.block import Block, BlockHeader
@@ -44,7 +46,9 @@ from node.events import (
 )
 from node.index import Index
 from node.links import Link, Links
+from node.mempool_file import write_private
 from node.messages import Message, encode_frame
+from node.saved import dump
 from node.submission import PackageResult
 from node.template import grind
 from node.threads import FairLock
@@ -84,6 +88,8 @@ class Runtime:
         self.failure: str | None = None
         """Why the node stops, if it is not because it was asked to."""
         self.started_at = time.time()
+        self.is_mempool_loaded = True
+        """False while what waited before is being taken in again."""
         self._mock_time_s = 0
         self._mocked_at = 0.0
         self._queue: deque[Event] = deque()
@@ -179,6 +185,18 @@ class Runtime:
     def submit_package(self, txs: Sequence[Transaction], max_feerate: int) -> PackageResult:
         """See Node.submit_package."""
         return self._ask(lambda: self.node.submit_package(txs, max_feerate, self.now()))
+
+    def restore(self, steps: Iterator[None], count: int) -> bool:
+        """Take `count` steps of saved.restore and tell of what came. Whether there may be more."""
+        done = self._ask(lambda: sum(1 for _ in islice(steps, count)))
+        self.deliver(Tick())
+        return done == count
+
+    def save_mempool(self) -> Path:
+        """Write what waits; where it is then. StorageError if that can't be."""
+        with self.lock:
+            write_private(self.config.mempool_file, dump(self.node.mempool))
+        return self.config.mempool_file
 
     def submit_block(self, block: Block) -> Acceptance:
         """See Node.submit_block."""

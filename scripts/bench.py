@@ -23,6 +23,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from scripts.bench_blocks import connect_figures
+from scripts.bench_mempool import mempool_figures
+from scripts.bench_template import template_figure
 from scripts.bench_worst import Worst, worst_figures
 from scripts.network import LocalNetwork
 
@@ -146,6 +148,10 @@ def measure(quick: bool) -> list[Figure]:
     """Every figure, smaller and fewer times when `quick`."""
     rounds = 1 if quick else 5
     figures = [Figure(*row) for row in connect_figures(spends=200 if quick else 2000)]
+    waiting = 20_000 if quick else 100_000
+    rows = mempool_figures(waiting, 300 if quick else 3_000, rounds)
+    figures.extend(Figure(*row) for row in rows)
+    figures.append(Figure(*template_figure(waiting, rounds)))
     with tempfile.TemporaryDirectory() as folder:
         figures.append(start_up(Path(folder), rounds))
         figures.extend(memory_and_balance(Path(folder), rounds))

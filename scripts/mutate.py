@@ -11,22 +11,20 @@ operators of ours, cosmic-ray and poodle start a new test process for each of th
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 import time
-import tomllib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
 from scripts.mutants import Mutant, mutants
 
 try:
-    from scripts.mutate_run import Laboratory, Outcome
+    from scripts.mutate_report import Report, describe, read_equivalents, where
+    from scripts.mutate_run import Laboratory
 except ImportError as error:
     sys.exit(
         f"mutate: {error.name} is missing; install the tests' libraries: pip install -e .[test]"
@@ -35,78 +33,10 @@ except ImportError as error:
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "chain"
 TESTS = ("tests/chain", "tests/cases")
-EQUIVALENTS = "scripts/mutate_equivalents.toml"
 T = TypeVar("T")
 # In a run that may not have the time for all, rules come before their details.
 WEIGHTIEST = {"raise removed": 0, "call removed": 1, "condition removed": 2, "comparison": 3}
 PROGRESS_S = 20.0  # how often a line is printed where nobody watches
-
-
-@dataclass(frozen=True)
-class Equivalent:
-    """A mutant that no test can notice, and why. Found by its text, not by its line's number."""
-
-    file: str
-    function: str  # `Machine.pop`; empty outside of functions
-    line: str  # as it is written, without its indent
-    becomes: str  # what the mutant makes of it
-    why: str
-
-    def covers(self, mutant: Mutant) -> bool:
-        """True for the mutant that is meant."""
-        is_there = (self.file, self.function) == (mutant.file, mutant.function)
-        return is_there and (self.line, self.becomes) == (mutant.source, mutant.becomes)
-
-
-@dataclass
-class Report:
-    """What became of every mutant."""
-
-    outcomes: dict[Mutant, Outcome]
-    equivalents: Sequence[Equivalent]
-    expected: int
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0  # of the children: what it would take on one free core
-
-    def is_excused(self, mutant: Mutant) -> bool:
-        """True if a proof says that no test can notice it."""
-        return any(equivalent.covers(mutant) for equivalent in self.equivalents)
-
-    def is_survivor(self, mutant: Mutant) -> bool:
-        """True if no test noticed it, and no proof excuses that."""
-        survived = self.outcomes[mutant] in (Outcome.SURVIVED, Outcome.BROKEN)
-        return survived and not self.is_excused(mutant)
-
-    @property
-    def survivors(self) -> list[Mutant]:
-        """Those that no test noticed, and no proof excuses."""
-        return [mutant for mutant in self.outcomes if self.is_survivor(mutant)]
-
-    @property
-    def stale(self) -> list[Equivalent]:
-        """Excuses without a survivor, of the files that were looked at, if all was looked at."""
-        if len(self.outcomes) < self.expected:
-            return []
-        files = {mutant.file for mutant in self.outcomes}
-        survived = [m for m, outcome in self.outcomes.items() if outcome is Outcome.SURVIVED]
-        return [
-            equivalent
-            for equivalent in self.equivalents
-            if equivalent.file in files and not any(map(equivalent.covers, survived))
-        ]
-
-    def summary(self) -> str:
-        """One line of figures."""
-        counts = Counter(self.outcomes.values())
-        excused = counts[Outcome.SURVIVED] + counts[Outcome.BROKEN] - len(self.survivors)
-        left = self.expected - len(self.outcomes)
-        unjudged = f"; no time was left for {left}" if left else ""
-        time_taken = f"{self.seconds:.0f} s ({self.cpu_seconds:.0f} s of CPU)"
-        return (
-            f"{len(self.outcomes)} mutants in {time_taken}: "
-            f"{counts[Outcome.KILLED]} killed, {counts[Outcome.TIMED_OUT]} timed out, "
-            f"{excused} equivalent, {len(self.survivors)} survived{unjudged}"
-        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -126,14 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = [m for file in files for m in mutants(file, (root / file).read_text(encoding="utf-8"))]
     if options.list:
         for mutant in found:
-            print(f"{_where(mutant)}: {mutant.before} -> {mutant.after}")
+            print(f"{where(mutant)}: {mutant.before} -> {mutant.after}")
         return 0
     if not found:
         print(f"mutate: no file of {PACKAGE}/ to change")
         return 0
     found.sort(key=lambda mutant: WEIGHTIEST.get(mutant.change, len(WEIGHTIEST)))
     report = _run(root, found, options)
-    _print_json(report) if options.json else _print(report)
+    print(report.as_json() if options.json else report.as_text())
     return 1 if report.survivors or report.stale else 0
 
 
@@ -184,7 +114,7 @@ def _git(root: Path, *arguments: str) -> list[str]:
 def _run(root: Path, found: Sequence[Mutant], options: argparse.Namespace) -> Report:
     """Judge the mutants found; unless the report is JSON, show survivors as they turn up."""
     begin = time.monotonic()
-    report = Report({}, _equivalents(root), len(found))
+    report = Report({}, read_equivalents(root), len(found))
     laboratory = Laboratory(root, options.jobs)
     try:
         paths = [path for folder in TESTS for path in _python_files(root, folder, "test_*.py")]
@@ -194,13 +124,14 @@ def _run(root: Path, found: Sequence[Mutant], options: argparse.Namespace) -> Re
             if file.skipped:
                 count = f"{len(file.skipped)} tests of {file.path} are skipped here"
                 print(f"mutate: {count}: what only they notice survives", file=sys.stderr)
-        judged = laboratory.judge(found, set(filter(report.is_excused, found)))
-        for mutant, outcome in _progress("mutants judged", judged, found):
-            report.outcomes[mutant] = outcome
-            if report.is_survivor(mutant) and not options.json:
-                print(_shown(mutant, outcome), flush=True)
-            if options.budget_s and time.monotonic() - begin > options.budget_s:
-                break
+        excused = set(filter(report.is_excused, found))
+        with closing(laboratory.judge(found, excused)) as judged:
+            for mutant, outcome in _progress("mutants judged", judged, found):
+                report.outcomes[mutant] = outcome
+                if report.is_survivor(mutant) and not options.json:
+                    print(describe(mutant, outcome), flush=True)
+                if options.budget_s and time.monotonic() - begin > options.budget_s:
+                    break
     finally:
         laboratory.close()
     report.seconds = time.monotonic() - begin
@@ -224,39 +155,8 @@ def _progress(what: str, items: Iterable[T], expected: Sequence[object]) -> Iter
             printed = now
 
 
-def _equivalents(root: Path) -> list[Equivalent]:
-    listed = tomllib.loads((root / EQUIVALENTS).read_text(encoding="utf-8"))
-    return [Equivalent(**entry) for entry in listed.get("equivalent", [])]
-
-
-def _where(mutant: Mutant) -> str:
-    return f"{mutant.file}:{mutant.line}: {mutant.function or 'module'}: {mutant.change}"
-
-
-def _shown(mutant: Mutant, outcome: Outcome) -> str:
-    text = f"{_where(mutant)}: {outcome.value}\n{mutant.difference}"
-    return text.replace("\n", "\n    ")
-
-
-def _print(report: Report) -> None:
-    for stale in report.stale:
-        print(f"{EQUIVALENTS}: no survivor is like this: {stale.file}: {stale.becomes}")
-    print(report.summary())
-
-
-def _print_json(report: Report) -> None:
-    survivors = [
-        {**vars(mutant), "outcome": report.outcomes[mutant].value} for mutant in report.survivors
-    ]
-    figures = {
-        "mutants": len(report.outcomes),
-        "expected": report.expected,
-        "seconds": round(report.seconds, 1),
-    }
-    counts = {o.value: n for o, n in Counter(report.outcomes.values()).items()}
-    stale = [vars(equivalent) for equivalent in report.stale]
-    print(json.dumps({**figures, **counts, "survivors": survivors, "stale": stale}, indent=2))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

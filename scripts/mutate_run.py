@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from enum import Enum
 from functools import partial
@@ -68,7 +68,7 @@ class Laboratory:
 
         for number, status in self._fork(record, len(paths)):
             if status:
-                raise RuntimeError(f"{paths[number]} cannot be run (status {status})")
+                sys.exit(f"mutate: {paths[number]} cannot be run as it is (status {status})")
             found = TestFile(**json.loads((self._place / f"{number}.json").read_text()))
             for file, lines in found.reached.items():
                 found.reached[file] = {int(line): names for line, names in lines.items()}
@@ -77,7 +77,7 @@ class Laboratory:
 
     def judge(
         self, mutants: Sequence[Mutant], excused: Collection[Mutant] = ()
-    ) -> Iterator[tuple[Mutant, Outcome]]:
+    ) -> Generator[tuple[Mutant, Outcome], None, None]:
         """What becomes of each mutant, as it becomes known.
 
         Those `excused` by a proof are put to one file of tests only: to survive all takes longest.

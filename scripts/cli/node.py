@@ -7,6 +7,7 @@ units, with two dashes, so that what is known from bitcoind works here.
 import re
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from node.policy import PolicyOptions
 
 DEFAULT_PORT = 18443
+LEAST_CLUSTERS = 40
+"""So many of the largest clusters the mempool must have room for, as in Core."""
 T = TypeVar("T")
 AMOUNT = re.compile(r"[0-9]{1,8}(\.[0-9]{1,8})?", re.ASCII)
 
@@ -72,7 +75,13 @@ POLICY_SWITCHES: list[tuple[str, str, Any, int, str]] = [
     ("datacarrier", "datacarrier", Switch(), 1, "Relay OP_RETURN outputs."),
     ("datacarriersize", "datacarrier_size", click.IntRange(0), 1, "Bytes of OP_RETURN scripts."),
     ("permitbaremultisig", "permit_bare_multisig", Switch(), 1, "Relay bare multisig outputs."),
-    ("limitclustercount", "max_cluster_count", click.IntRange(1), 1, "Transactions in a cluster."),
+    (
+        "limitclustercount",
+        "max_cluster_count",
+        click.IntRange(1, 64),
+        1,
+        "Transactions in a cluster.",
+    ),
     ("limitclustersize", "max_cluster_vsize", click.IntRange(1), 1_000, "kvB of a cluster."),
 ]
 
@@ -86,7 +95,10 @@ def policy_switches(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def policy_of(switches: dict[str, Any]) -> "PolicyOptions":
-    """PolicyOptions with what was given on the command line, defaults for the rest."""
+    """PolicyOptions with what was given on the command line, defaults for the rest.
+
+    As in Core, an incremental relay fee alone lifts the relay fee to it.
+    """
     # lazy: the help text must not wait for the node
     from node.policy import PolicyOptions
 
@@ -95,7 +107,12 @@ def policy_of(switches: dict[str, Any]) -> "PolicyOptions":
         for name, field, _, factor, _ in POLICY_SWITCHES
         if switches[name] is not None
     }
-    return PolicyOptions(**given)
+    options = PolicyOptions(**given)
+    least = -(-LEAST_CLUSTERS * options.max_cluster_vsize // 1_000_000)
+    if options.max_mempool_bytes < LEAST_CLUSTERS * options.max_cluster_vsize:
+        fail(f"--maxmempool must be at least {least} (MB): {LEAST_CLUSTERS} clusters must fit")
+    lifted = max(options.min_relay_feerate, options.incremental_relay_feerate)
+    return replace(options, **{"min_relay_feerate": lifted} | given)
 
 
 def read_network(name: str, heights: tuple[str, ...]) -> "Params":
@@ -197,6 +214,14 @@ def node() -> None:
     help="Links that others may open.",
 )
 @click.option(
+    "--persistmempool",
+    type=Switch(),
+    default=True,
+    is_flag=False,
+    flag_value="1",
+    help="Keep what waits from one run to the next.  [default: 1]",
+)
+@click.option(
     "--testactivationheight",
     "heights",
     multiple=True,
@@ -237,6 +262,7 @@ def run(
         engine=switches["engine"],
         no_index=switches["no_index"],
         max_inbound=switches["max_inbound"],
+        persist_mempool=switches["persistmempool"],
         policy=policy_of(switches),
     )
     raise click.exceptions.Exit(daemon.run(config))
@@ -254,8 +280,8 @@ def watch(url: str, network: str, as_json: bool) -> None:
       farthing node watch http://127.0.0.1:18443
     """
     # lazy: the help text must not wait for the node
-    from node import watch as watching
     from node.config import parse_address
+    from scripts import watch as watching
 
     address = parse_address(url, DEFAULT_PORT)
     raise click.exceptions.Exit(watching.run(address, read_network(network, ()), as_json=as_json))

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from chain.encoding import Reader
 from chain.errors import DecodeError
-from chain.transaction import NULL_OUTPOINT, OutPoint, Transaction, TxIn, TxOut
+from chain.transaction import (
+    NULL_OUTPOINT,
+    OutPoint,
+    Transaction,
+    TxIn,
+    TxOut,
+    format_money,
+)
 from tests.chain.strategies import transactions
 
 # The signed P2WPKH example of BIP 143; its second input alone has a witness.
@@ -205,3 +212,22 @@ def test_a_part_of_a_virtual_byte_counts_as_a_whole_one(size: int) -> None:
     assert (tx.stripped_size, tx.size) == (60, 64 + size)
     assert tx.weight == 244 + size
     assert tx.vsize == {0: 61, 1: 62, 2: 62, 3: 62, 4: 62, 5: 63, 6: 63, 7: 63}[size]
+
+
+@pytest.mark.parametrize(
+    ("satoshis", "text"),
+    [
+        (0, "0.00"),
+        (1, "0.00000001"),
+        (-1, "-0.00000001"),
+        (100_000_000, "1.00"),
+        (99_000_000, "0.99"),
+        (110_000_000, "1.10"),
+        (100_100_000, "1.001"),
+        (-150_000_000, "-1.50"),
+        (2_099_999_976_543_210, "20999999.7654321"),
+        (123_456_789, "1.23456789"),
+    ],
+)
+def test_money_in_coins_with_two_to_eight_decimals(satoshis: int, text: str) -> None:
+    assert format_money(satoshis) == text

@@ -95,7 +95,8 @@ RETARGETS = {
 
 @pytest.mark.parametrize(("first", "last", "bits", "after"), RETARGETS.values(), ids=RETARGETS)
 def test_retargets_of_bitcoin(first: int, last: int, bits: int, after: int) -> None:
-    interval = [header(first, bits), *[header(first + 1, bits)] * 2014, header(last, bits)]
+    between = header((first + last) // 2, bits)
+    interval = [header(first, bits), *[between] * 2014, header(last, bits)]
     chain = grow([header(0, bits)] * 2016 + interval)
     assert next_bits(chain[4031], last + 1, MAIN) == after
     assert next_bits(chain[4030], last + 1, MAIN) == bits

@@ -25,7 +25,11 @@ def test_the_summary(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.search(r"^ +\d+ OK$", shown, re.M) and re.search(r"^ +\d+ valid$", shown, re.M)
 
 
-@pytest.mark.parametrize(("name", "value"), WRONG_RULES, ids=lambda each: str(each)[:40])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    WRONG_RULES,
+    ids=[name for name, _ in WRONG_RULES],
+)
 def test_a_wrong_rule_is_found_and_replayed(
     name: str,
     value: object,

@@ -20,6 +20,11 @@ WORDS += [
     CHECKSEQUENCEVERIFY VERIF RESERVED
     """.split()
 ]
+WORDS += [  # what chance alone would seldom write
+    script("0 0 1 1 1 CHECKMULTISIGVERIFY 1"),
+    script("1 2 NUMEQUALVERIFY 1"),
+    script("0 VERIFY 1"),
+]
 ITEMS = (b"", b"\x01", b"\x02", b"\x81", b"\x00", b"\x80", b"\xff\xff\xff\x7f", bytes(5))
 
 

@@ -20,6 +20,7 @@ import pytest
 
 from node import daemon
 from node.errors import StorageError
+from node.mempool_file import write_private
 from scripts.rpc_client import NodeUnreachable, RpcClient, RpcError
 from tests.node.engines import ENGINES
 from tests.node.test_runtime import FailingStore, new_runtime
@@ -114,7 +115,7 @@ def test_it_starts_answers_and_leaves_nothing_behind(
     assert process.end() == (0, "")
     assert time.monotonic() - begun < 1
     left = {each.name for each in (tmp_path / "regtest").iterdir()}
-    assert left - {"leveldb", "store.sqlite"} == {".lock", "debug.log"}
+    assert left - {"leveldb", "store.sqlite"} == {".lock", "debug.log", "mempool.dat"}
 
 
 @pytest.mark.parametrize("how", ["SIGINT", "rpc"])
@@ -339,7 +340,7 @@ def test_log_lines_can_not_be_forged(caplog: pytest.LogCaptureFixture) -> None:
 def test_a_cookie_that_can_not_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / ".cookie").mkdir()
     with pytest.raises(StorageError, match="can't be used"):
-        daemon._write_cookie(tmp_path / ".cookie", "secret")
+        write_private(tmp_path / ".cookie", b"secret")
 
 
 def test_a_signal_while_it_starts_is_a_good_end(tmp_path: Path) -> None:

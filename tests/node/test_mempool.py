@@ -272,7 +272,7 @@ def test_the_minimum_rises_and_falls() -> None:
     scene.mine()
     assert scene.mempool.min_feerate(scene.now) == 10_100
     assert scene.mempool.min_feerate(scene.now + HALF_DAY_S) == 5_050
-    assert scene.mempool.min_feerate(scene.now + HALF_DAY_S * 3 // 2) == 3_788
+    assert scene.mempool.min_feerate(scene.now + HALF_DAY_S * 3 // 2) == 3_571
     assert scene.mempool.min_feerate(scene.now + HALF_DAY_S * 2) == 2_525
     assert scene.mempool.min_feerate(scene.now + HALF_DAY_S * 7) == 100
     assert scene.mempool.min_feerate(scene.now + HALF_DAY_S * 8) == 100

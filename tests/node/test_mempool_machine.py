@@ -1,5 +1,6 @@
-"""The mempool against a naive one: accept, replace, mine, reorganise, expire, trim, in any order.
+"""The mempool against a naive one: accept, replace, mine, reorganise, expire, trim, restart.
 
+They come in any order.
 The naive mempool keeps a list and works everything out anew, from the blocks of the active chain
 and from all that waits. It knows nothing of links, heaps or events.
 """
@@ -21,6 +22,7 @@ from node.errors import Rejected
 from node.mempool import Mempool
 from node.policy import PolicyOptions
 from node.pool import memory_usage
+from node.saved import dump, parse, restore
 from tests.builders import Spendable
 from tests.node.support import HOME, Scene
 
@@ -326,6 +328,18 @@ class MempoolMachine(RuleBasedStateMachine):
         self.scene.now += seconds
         self.mempool.expire(self.scene.now)
         self.naive.limit(self.scene.now)
+
+    @rule()
+    def restart(self) -> None:
+        """All comes back but what pays too little, and what hangs on that."""
+        saved = parse(dump(self.mempool))
+        self.scene.mempool = Mempool(self.scene.chain.chainstate, self.mempool.options)
+        for _ in restore(self.mempool, saved, self.scene.now):
+            self.mempool.check_consistency()
+        lost = [line for line in self.naive.lines if line.tx.txid not in self.mempool]
+        cheap = [line for line in lost if line.fee * 1_000 < 100 * line.tx.vsize]
+        self.naive.drop(cheap)
+        assert all(line not in self.naive.lines for line in lost)
 
     def move(self, changes: ChainChanges) -> None:
         assert not changes.failures

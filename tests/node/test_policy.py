@@ -189,8 +189,9 @@ def test_redeem_scripts_have_few_sigops() -> None:
 
 def test_redeem_scripts_are_there() -> None:
     assert inputs_refusal(p2sh(b"")) == "input 0 P2SH redeemscript missing"
-    malformed = "p2sh scriptsig malformed (input 0)"
-    assert inputs_refusal(p2sh(b""), push(bytes(521))) == malformed
+    malformed = "p2sh scriptsig malformed (input 0: Opcode missing or not understood)"
+    long = "p2sh scriptsig malformed (input 0: Push value size limit exceeded)"
+    assert inputs_refusal(p2sh(b""), push(bytes(521))) == long
     assert inputs_refusal(p2sh(b""), b"\x50") == malformed  # OP_RESERVED counts as a push
     assert inputs_refusal(p2sh(b""), b"\x61") == malformed
 

@@ -175,7 +175,7 @@ def test_the_mempool(served: Served) -> None:
         "depends": [old],
         "spentby": [],
         "bip125-replaceable": True,  # because its parent says so
-        "unbroadcast": False,
+        "unbroadcast": True,
     }
     assert (entries[old]["descendantcount"], entries[old]["spentby"]) == (2, [young])
     assert refusal(served, "getmempoolentry", UNKNOWN) == (-5, "Transaction not in mempool")
@@ -191,7 +191,7 @@ def test_the_mempool(served: Served) -> None:
         "mempoolminfee": 0.000001,
         "minrelaytxfee": 0.000001,
         "incrementalrelayfee": 0.000001,
-        "unbroadcastcount": 0,
+        "unbroadcastcount": 2,
         "fullrbf": True,
         "permitbaremultisig": True,
         "maxdatacarriersize": 100_000,

@@ -13,8 +13,8 @@ getblock getblockchaininfo getblockcount getblockhash getblockheader getblocktem
 getmempoolancestors getmempoolcluster getmempooldescendants getmempoolentry getmempoolinfo
 getmininginfo getnetworkhashps getnetworkinfo getpeerinfo getprioritisedtransactions getrawmempool
 getrawtransaction gettxout gettxoutsetinfo help invalidateblock prioritisetransaction
-reconsiderblock sendrawtransaction setmocktime stop submitblock submitheader submitpackage
-testmempoolaccept uptime"""
+reconsiderblock savemempool sendrawtransaction setmocktime stop submitblock submitheader
+submitpackage testmempoolaccept uptime"""
 
 
 @pytest.fixture(scope="module")

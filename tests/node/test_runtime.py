@@ -128,7 +128,7 @@ def test_a_tip_that_changes_under_the_search_begins_it_anew(
     runtime, rival = new_runtime(), new_runtime()
     rival.generate(HOME, 2)
     blocks = [rival.node.chainstate.read_block(e.hash) for e in (rival.node.chainstate.active[1],)]
-    real, calls = runtime._search, []
+    real, calls = runtime.search, []
 
     def search(block: Block) -> Block | None:
         calls.append(block)
@@ -137,7 +137,7 @@ def test_a_tip_that_changes_under_the_search_begins_it_anew(
             runtime.submit_block(blocks[0])
         return real(block)
 
-    monkeypatch.setattr(runtime, "_search", search)
+    monkeypatch.setattr(runtime, "search", search)
     (mined,) = runtime.generate(HOME, 1)
     assert height(runtime) == 2
     assert runtime.node.chainstate.tip.hash == mined
@@ -150,7 +150,7 @@ def test_a_search_without_hope_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     block = runtime.assemble(HOME)
     runtime.stopping.set()
     with pytest.raises(Stopping):
-        runtime._search(block)
+        runtime.search(block)
 
 
 def test_a_block_of_ours_that_is_refused_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,14 +12,12 @@ from chain.script.script import push
 from chain.transaction import Transaction, TxIn, TxOut
 from node.policy import PolicyOptions
 from tests.builders import (
-    ANYONE,
     REPLACEABLE,
     Spendable,
     key,
     make_tx,
     p2sh,
     p2wpkh,
-    p2wsh,
     spendable,
 )
 from tests.node.serving import QUICK, RpcFailed, Served, shown
@@ -152,6 +150,3 @@ def unlocked(
 def nested(script: bytes) -> tuple[bytes, bytes]:
     """The P2SH of a script, and the scriptSig that shows it."""
     return p2sh(script), push(script)
-
-
-__all__ = ["ANYONE", "p2wsh"]

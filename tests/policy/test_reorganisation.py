@@ -162,10 +162,24 @@ def test_dust_that_returns(desk: Desk) -> None:
     block = mine(desk, parent, child)
     undo(desk, block)
     assert desk.in_pool(parent, child) == [True, True]
-    paid = desk.pay(None, TxOut(0, HOME), fee=9)
-    block = mine(desk, paid)
+    for odd in (
+        desk.pay(None, TxOut(0, HOME), fee=9),
+        desk.pay(None, TxOut(0, HOME), TxOut(0, HOME), fee=0),
+    ):
+        block = mine(desk, odd)
+        undo(desk, block)
+        assert desk.in_pool(odd) == [False]
+
+
+def test_dust_that_was_left_behind_in_a_block(desk: Desk) -> None:
+    """It returns all the same, and with it what spent beside it."""
+    parent = desk.pay(None, TxOut(0, HOME), fee=0, version=3)
+    thief = desk.pay(desk.output(parent, 0), TxOut(0, HOME), fee=0, version=3)
+    block = mine(desk, parent, thief)
     undo(desk, block)
-    assert desk.in_pool(paid) == [False]
+    assert desk.in_pool(parent, thief) == [True, True]
+    heir = desk.pay([desk.output(thief, 0), desk.output(thief, 1)], version=3)
+    assert desk.verdict(heir) == f"TRUC-violation, {named(heir)} would have too many ancestors"
 
 
 def test_a_replacement_after_all(desk: Desk) -> None:

@@ -40,6 +40,10 @@ KINDS = [
     (p2sh(TRUE), "0151", (), ACCEPTED),
     (p2sh(TRUE), "0151", (b"\x01",), STUFFED),
     (p2sh(TRUE), "", (), f"{NONSTANDARD}, input 0 P2SH redeemscript missing"),
+    (p2sh(TRUE), "500151", (), f"{NONSTANDARD}, p2sh scriptsig malformed (input 0: Opcode missing "
+     "or not understood)"),
+    (p2sh(TRUE), "4d0902" + "00" * 521 + "0151", (), f"{NONSTANDARD}, p2sh scriptsig malformed "
+     "(input 0: Push value size limit exceeded)"),
     (p2sh(TRUE), "510151", (), f"{FAILED} (Stack size must be exactly one after "
      "execution), input 0"),
     (p2sh(TRUE), "0152", (), f"{FAILED} (Script evaluated without error but finished with a "

@@ -20,7 +20,7 @@ def test_a_quick_run_measures_everything(
     told = json.loads(capsys.readouterr().out)
     assert "cores, " in told["machine"]
     figures = {figure["what"]: figure for figure in told["figures"]}
-    assert {figure["unit"] for figure in figures.values()} == {"µs", "s", "MB"}
+    assert {figure["unit"] for figure in figures.values()} == {"µs", "s", "MB", "bytes"}
     for figure in told["figures"]:
         assert figure["value"] > 0
         assert figure["comparator"] > 0
@@ -30,6 +30,9 @@ def test_a_quick_run_measures_everything(
     assert 10 < figures["memory of a node"]["value"] < 500
     assert 0.05 < figures["farthing wallet balance"]["value"] < 30
     assert 20 < figures["connect 200 P2WPKH spends, an input"]["value"] < 20_000
+    assert 1 < figures["accept a payment, 1,000 waiting"]["ratio"] < 30
+    assert 0.2 < figures["accept a payment, 20,000 waiting"]["ratio"] < 5
+    assert 2 < figures["memory of a waiting payment"]["ratio"] < 40
     assert 0.05 < figures["connect 200 that wait already, an input"]["ratio"] < 1
 
 

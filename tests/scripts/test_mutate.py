@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import mutate
+from scripts import mutate, mutate_report
 from scripts.mutants import Mutant, mutants
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -190,7 +190,7 @@ def test_survivors_are_printed_as_they_turn_up(project: Path) -> None:
         + "\n\ndef test_wrong():\n    assert check(7)\n"
         + "\n\ndef test_missing():\n    pytest.skip('not here')\n"
     )
-    (project / mutate.EQUIVALENTS).write_text(EXCUSED + STALE)
+    (project / mutate_report.EQUIVALENTS).write_text(EXCUSED + STALE)
     done = run(project, "chain/rules.py")
     assert done.returncode == 1
     shown = "chain/rules.py:12: check: raise removed: survived\n"
@@ -209,7 +209,7 @@ def test_survivors_are_printed_as_they_turn_up(project: Path) -> None:
 
 
 def test_without_the_time_for_all_the_weightiest_come_first(project: Path) -> None:
-    (project / mutate.EQUIVALENTS).write_text(STALE)  # not called stale: not all was seen
+    (project / mutate_report.EQUIVALENTS).write_text(STALE)  # not called stale: not all was seen
     done = run(project, "--budget-s", "0.001", "--jobs", "1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 mutants in " in done.stdout
@@ -270,7 +270,7 @@ def test_changed_files_are_those_since_the_commit_before(
 def test_the_excuses_of_this_project_are_of_mutants_that_exist() -> None:
     """Whether they survive, only the whole run can say."""
     by_file: dict[str, list[Mutant]] = {}
-    for equivalent in mutate._equivalents(ROOT):
+    for equivalent in mutate_report.read_equivalents(ROOT):
         assert len(equivalent.why.split()) >= 4
         file = equivalent.file
         if file not in by_file:

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from chain.params import Params
-from node import daemon, watch
+from node import daemon
 from node.config import NodeConfig
 from node.events import NetAddress
 from node.policy import PolicyOptions
+from scripts import watch
 from scripts.cli.node import POLICY_SWITCHES
 from tests.scripts.conftest import CommandLine
 
@@ -96,6 +97,12 @@ def test_a_policy_switch_in_cores_units(
     assert all(getattr(policy, name) == getattr(PolicyOptions(), name) for name in others)
 
 
+def test_the_incremental_fee_alone_lifts_the_relay_fee(runs: Runs) -> None:
+    assert runs("--incrementalrelayfee", "0.00005").policy.min_relay_feerate == 5_000
+    both = runs("--incrementalrelayfee", "0.00005", "--minrelaytxfee", "0.00001").policy
+    assert (both.incremental_relay_feerate, both.min_relay_feerate) == (5_000, 1_000)
+
+
 def test_each_policy_switch_is_one_of_policys() -> None:
     known = {each.name for each in fields(PolicyOptions)}
     assert {field for _, field, _, _, _ in POLICY_SWITCHES} <= known
@@ -173,6 +180,7 @@ def test_what_can_not_be_is_one_line(
         (["--par", "-1"], "'--par': -1 is not in the range"),
         (["--max-inbound", "-1"], "'--max-inbound': -1 is not in the range"),
         (["--maxmempool", "0"], "'--maxmempool': 0 is not in the range"),
+        (["--limitclustercount", "65"], "'--limitclustercount': 65 is not in the range"),
         (["--store", "oracle"], "'oracle' is not one of 'auto', 'leveldb', 'sqlite'"),
         (["--datadir", __file__], "is a file"),
         (["--prune", "1"], "No such option '--prune'"),
@@ -202,3 +210,10 @@ def test_watch_hands_on_where_and_which(cli: CommandLine, monkeypatch: pytest.Mo
     )
     assert seen == [NetAddress("127.0.0.1", 7), "classroom", True]
     assert "expected http://HOST:PORT" in cli.refusal("node", "watch", "http://")
+
+
+def test_room_for_forty_clusters(cli: CommandLine) -> None:
+    line = "--maxmempool must be at least 5 (MB): 40 clusters must fit"
+    assert line in cli.refusal("node", "run", "--maxmempool", "4")
+    line = "--maxmempool must be at least 400 (MB)"
+    assert line in cli.refusal("node", "run", "--limitclustersize", "10000")

@@ -11,7 +11,6 @@ import pytest
 
 from chain.encoding import display_hash
 from chain.params import CLASSROOM, REGTEST
-from node import watch
 from node.events import NetAddress
 from node.messages import (
     Addr,
@@ -28,6 +27,7 @@ from node.messages import (
     SendHeaders,
     Unknown,
 )
+from scripts import watch
 from tests.node.http_support import eventually, frame, listening
 from tests.node.test_runtime import HOME, new_runtime, payment, running
 
@@ -138,7 +138,7 @@ def test_a_reader_that_leaves_is_a_good_end(monkeypatch: pytest.MonkeyPatch) -> 
             raise BrokenPipeError
 
     moved: list[int] = []
-    monkeypatch.setattr(watch.os, "dup2", lambda old, new: moved.append(new))
+    monkeypatch.setattr("scripts.watch.os.dup2", lambda old, new: moved.append(new))
     with running(new_runtime()) as address:
         begun = time.monotonic()
         assert watch.run(address, REGTEST, out=Broken()) == 0
