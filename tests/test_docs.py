@@ -148,6 +148,8 @@ def test_the_readme(tmp_path: Path) -> None:
             (said,) = blocks(ROOT / "README.md", "text")
             lines = without_places(said)
             assert without_places(shown)[-len(lines) :] == lines, shown
+        if "farthing mempool" in command:
+            assert "waits" in shown, shown
         if "wallet balance" in command:
             # All but the fee is hers: she paid herself.
             assert re.search(r"confirmed +2\.49\d+ BTC|pending +2\.49\d+ BTC", shown), shown

@@ -38,6 +38,7 @@ from wallet.errors import (
     WrongNetwork,
 )
 from wallet.ledger import Status, Tip
+from wallet.refusals import advice
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 20.0  # a read; a busy node answers within seconds
@@ -200,7 +201,8 @@ class EsploraClient:
         status, body = self._body(response, MAX_TEXT_BYTES)
         if status == 400:
             reason = _plain(body)
-            raise NodeRefused(f"{self.url} refused the transaction: {reason}", reason)
+            what = f"{self.url} refused the transaction: {reason}{advice(reason)}"
+            raise NodeRefused(what, reason)
         txid = display_hash(transaction.txid)
         if _plain(self._expect_ok(status, body)) != txid:
             raise self._nonsense("another txid than that of the transaction it was given")

@@ -6,14 +6,15 @@ other is named with --cookie.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from scripts.cli import places
 from scripts.cli.common import fail
-from scripts.network import LocalNetwork
-from scripts.rpc_client import RpcClient
+
+if TYPE_CHECKING:
+    from scripts.rpc_client import RpcClient
 
 Options = Callable[..., Any]
 
@@ -35,8 +36,12 @@ def rpc_options(function: Options) -> Options:
     )(function)
 
 
-def rpc_of(url: str | None, cookie: Path | None) -> RpcClient:
+def rpc_of(url: str | None, cookie: Path | None) -> "RpcClient":
     """The node's RPC; one line on how to name it if its cookie is not known."""
+    # lazy: the help text must not wait for it
+    from scripts.network import LocalNetwork
+    from scripts.rpc_client import RpcClient
+
     if url and cookie:
         if not cookie.is_file():
             fail(f"there is no cookie file {cookie}; it lies in the node's folder, while it runs")

@@ -21,4 +21,6 @@ Plain data out, no terminal in: scripts/cli/explain.py asks and scripts/cli/expl
     node          what a node is asked
     advice        for each rule of a mempool, what would be accepted
     refusal       why a node refuses a transaction, with figures
+    mempool       what waits at a node, and the blocks that it would fill
+    waiting       that in words
 """

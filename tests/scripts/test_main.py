@@ -51,6 +51,7 @@ def test_these_are_the_commands() -> None:
         "node run",
         "node watch",
         "explain script",
+        "explain refusal",
         "explain tx",
         "explain block",
         "explain address",
