@@ -214,12 +214,12 @@ def _missing(asked: Asked) -> list[str]:
     """Which inputs are not there, and whether their parents are known."""
     lines = []
     for outpoint, *_ in asked.tx.inputs:
+        parent = _waiting(asked, outpoint.txid)
+        if parent is not None and outpoint.index < len(parent.outputs):
+            continue  # whether another waiting one spends it is a question of replacement
         if coin_of(asked, outpoint) is None:
             name = f"{display_hash(outpoint.txid)}:{outpoint.index}"
-            spender = _spender(asked, outpoint)
-            if spender:
-                lines.append(f"Spend another output: {name} is spent by {spender}, which waits.")
-            elif _is_known(asked, outpoint.txid):
+            if _is_known(asked, outpoint.txid):
                 lines.append(f"Spend another output: {name} is spent, or was never there.")
             else:
                 lines.append(f"Send its parent first: {display_hash(outpoint.txid)}")
@@ -227,17 +227,42 @@ def _missing(asked: Asked) -> list[str]:
 
 
 def coin_of(asked: Asked, outpoint: OutPoint) -> Any:
-    """The unspent output as the RPC's gettxout shows it, also one that waits; None if none."""
-    name = display_hash(outpoint.txid)
-    return asked.ask("gettxout", name, outpoint.index, False) or asked.ask(
-        "gettxout", name, outpoint.index, True
-    )
+    """The unspent output of the chain as the RPC's gettxout shows it; None if there is none."""
+    return asked.ask("gettxout", display_hash(outpoint.txid), outpoint.index, False)
 
 
-def _spender(asked: Asked, outpoint: OutPoint) -> str:
-    pool = asked.ask("getrawmempool", True)
-    entry = pool.get(display_hash(outpoint.txid), {})
-    return next(iter(entry.get("spentby", [])), "")
+def _waiting(asked: Asked, txid: bytes) -> Transaction | None:
+    """The transaction of that id, if it waits."""
+    name = display_hash(txid)
+    try:
+        asked.ask("getmempoolentry", name)
+        return Transaction.parse(bytes.fromhex(asked.ask("getrawtransaction", name)))
+    except RpcError:
+        return None
+
+
+def _dust_left(asked: Asked) -> list[str]:
+    """Which dust of its waiting parents it leaves."""
+    spent = {tx_in.outpoint for tx_in in asked.tx.inputs}
+    parents = [_waiting(asked, txid) for txid in {outpoint.txid for outpoint in spent}]
+    return [
+        f"Spend the dust output too: {display_hash(parent.txid)}:{index}"
+        for parent in parents
+        if parent is not None
+        for index in dust(parent, PolicyOptions().dust_relay_feerate)
+        if OutPoint(parent.txid, index) not in spent
+    ]
+
+
+def _truc(asked: Asked) -> list[str]:
+    """The promise of version 3 that is broken."""
+    if found := re.search(r"(\d+) > (\d+) virtual bytes", asked.details):
+        return [f"Make it at most {int(found[2]):,} vB: it has {int(found[1]):,}."]
+    if "cannot spend from" in asked.details:
+        return ["Give it the version of what it spends, or wait until that is in a block."]
+    if "ancestors" in asked.details:
+        return ["Spend from one waiting transaction at most, and from one with no waiting parent."]
+    return ["Wait until its parent is in a block: the parent has the one child it may have."]
 
 
 def _is_known(asked: Asked, txid: bytes) -> bool:
@@ -311,6 +336,8 @@ SPECIAL: dict[AnyReason, Callable[[Asked], list[str]]] = {
     PolicyReason.NON_FINAL: _non_final,
     PolicyReason.NON_BIP68_FINAL: _relative,
     PolicyReason.DUST: _dust,
+    PolicyReason.MISSING_EPHEMERAL_SPENDS: _dust_left,
+    PolicyReason.TRUC_VIOLATION: _truc,
     PolicyReason.TXN_ALREADY_IN_MEMPOOL: _already,
     Reason.BAD_TXNS_PREMATURE_SPEND_OF_COINBASE: _premature,
     Reason.BAD_TXNS_IN_BELOWOUT: _below_out,

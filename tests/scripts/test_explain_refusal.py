@@ -159,6 +159,40 @@ def test_dust_and_its_parts(served: Served, explained: Explained) -> None:
     assert advice(found)[0] == "Give output 0 at least 294 sat: it has 200."
 
 
+def test_dust_of_a_parent_that_is_left(served: Served, explained: Explained) -> None:
+    source = served.chain.mature()[0]
+    parent = served.chain.spend(source, [TxOut(source.output.value, HOME), TxOut(0, HOME)])
+    child = served.chain.pay([served.chain.output(parent, n) for n in (0, 1)], HOME, fee=1_000)
+    raw = [tx.serialize().hex() for tx in (parent, child)]
+    assert served.rpc("submitpackage", raw)["package_msg"] == "success"
+    found = explained(served.chain.pay(served.chain.output(parent), HOME, fee=9_000))
+    assert found["problems"][0]["code"] == "missing-ephemeral-spends"
+    assert advice(found) == [f"Spend the dust output too: {shown(parent.txid)}:1"]
+
+
+def test_the_promises_of_version_3(served: Served, explained: Explained) -> None:
+    parent = pay(served, version=3)
+    served.wait(parent)
+    output = served.chain.output(parent)
+    found = explained(served.chain.pay(output, HOME, fee=1_000))
+    assert found["problems"][0]["code"] == "TRUC-violation"
+    assert advice(found)[0].startswith("Give it the version of what it spends")
+    large = served.chain.pay(output, HOME, fee=9_000, parts=60, version=3)
+    assert advice(explained(large)) == [f"Make it at most 1,000 vB: it has {large.vsize:,}."]
+    child = served.chain.pay(output, HOME, fee=1_000, version=3)
+    served.wait(child)
+    grandchild = served.chain.pay(served.chain.output(child), HOME, fee=1_000, version=3)
+    assert advice(explained(grandchild))[0].startswith("Spend from one waiting transaction")
+
+
+def test_only_the_input_that_is_missing_is_named(served: Served, explained: Explained) -> None:
+    waiting, unknown = pay(served), served.chain.pay(served.chain.mature()[1], HOME, fee=1_000)
+    served.wait(waiting, child_of(served, waiting, 1_000))
+    both = [served.chain.output(tx) for tx in (waiting, unknown)]
+    found = explained(served.chain.pay(both, HOME, fee=5_000))
+    assert advice(found) == [f"Send its parent first: {shown(unknown.txid)}"]
+
+
 def test_a_bad_signature_and_one_already_waiting(served: Served, explained: Explained) -> None:
     tx = pay(served)
     first = tx.inputs[0]
