@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from chain.encoding import display_hash
 from chain.errors import Reason
+from chain.params import NETWORKS
 from chain.transaction import COIN, OutPoint, Transaction
 from node.errors import PolicyReason
 from node.policy import PolicyOptions, dust, dust_threshold
@@ -284,9 +285,11 @@ def _non_final(asked: Asked) -> list[str]:
 
 def _premature(asked: Asked) -> list[str]:
     found = COINBASE_MATURITY.search(asked.details)
-    if not found:
+    chain = asked.ask("getblockchaininfo")["chain"]
+    if not found or chain not in NETWORKS:
         return []
-    return [f"Wait: the coinbase is {found[1]} blocks deep; 100 is what Bitcoin asks for."]
+    depth, needed = int(found[1]), NETWORKS[chain].coinbase_maturity_blocks
+    return [f"Wait until the coinbase is {needed} blocks deep: it is {depth} deep now."]
 
 
 def _relative(asked: Asked) -> list[str]:

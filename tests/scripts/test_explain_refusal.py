@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chain.params import REGTEST
 from chain.transaction import Transaction, TxOut
 from node.errors import PackageReason, PolicyReason
 from scripts.explain.advice import CONSENSUS, POLICY, advice_for, reason_of
@@ -207,6 +208,25 @@ def test_paying_out_more_than_comes_in(served: Served, explained: Explained) -> 
     value = source.output.value
     found = explained(served.chain.spend(source, [TxOut(value + 1, HOME)]))
     assert advice(found)[0].startswith(f"Pay out at most {value:,} sat")
+
+
+def test_a_young_coinbase_and_how_long_to_wait(cli: CommandLine, tmp_path: Path) -> None:
+    served = Served(REGTEST)
+    coinbase = served.chain.mine(1)[0].transactions[0]
+    served.chain.mine(96)
+    spend = served.chain.pay(served.chain.output(coinbase), HOME, fee=500)
+    cookie = tmp_path / "cookie"
+    cookie.write_text(served.runtime.credentials)
+
+    def ask() -> Any:
+        words = ["--node", f"http://{address.host}:{address.port}", "--cookie", str(cookie)]
+        return cli.json("explain", "refusal", spend.serialize().hex(), *words)
+
+    with running(served) as address:
+        assert advice(ask()) == ["Wait until the coinbase is 100 blocks deep: it is 97 deep now."]
+        assert not ask()["facts"]["allowed"]
+        served.chain.mine(3)
+        assert ask()["facts"]["allowed"]
 
 
 def test_a_package_is_asked_together(served: Served, explained: Explained) -> None:
