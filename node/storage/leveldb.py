@@ -6,6 +6,7 @@ Core, `src/dbwrapper.cpp`; LevelDB's doc/index.md.
 """
 
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import plyvel
@@ -66,10 +67,12 @@ class LevelStore:
         low, high = max(prefix, b"" if reverse else start), after_prefix(prefix)
         if start and reverse:
             high = start + b"\0" if high is None else min(high, start + b"\0")
+        # plyvel forgets the row at `start` when a reverse scan begins at it, the last of all.
+        rows = self._db.iterator(
+            start=None if reverse else low, stop=high, reverse=reverse, verify_checksums=True
+        )
         try:
-            yield from self._db.iterator(
-                start=low, stop=high, reverse=reverse, verify_checksums=True
-            )
+            yield from takewhile(lambda row: row[0] >= low, rows)
         except (plyvel.Error, OSError) as error:
             raise disk_trouble(self.path, error) from error
 

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -97,11 +97,17 @@ def test_it_agrees_with_the_store_in_memory(
         store.write(batch)
     # Where a scan starts is a key within the prefix; the engines then all agree.
     start = prefix + start if start else b""
-    assert list(store.scan(prefix, start, reverse)) == list(model.scan(prefix, start, reverse))
-    store.close()
-    store = open_store(folder)
-    assert list(store.scan(b"")) == list(model.scan(b""))
-    store.close()
+    with closing(store):
+        found = list(store.scan(prefix, start, reverse))
+    assert found == list(model.scan(prefix, start, reverse))
+    with closing(open_store(folder)) as store:
+        assert list(store.scan(b"")) == list(model.scan(b""))
+
+
+def test_a_scan_backwards_from_the_last_row_of_all_gives_it(store: Store) -> None:
+    store.write({b"\xff\xff": b"last", b"\xff": b"before"})
+    assert list(store.scan(b"\xff\xff", reverse=True)) == [(b"\xff\xff", b"last")]
+    assert [value for _, value in store.scan(b"\xff", reverse=True)] == [b"last", b"before"]
 
 
 def test_it_lasts_and_keeps_the_engine_it_was_begun_with(engine: str, tmp_path: Path) -> None:
