@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from chain.address import AddressError, address_to_script
 from chain.params import Params
 from node.events import NetAddress
-from node.policy import PolicyOptions
+from node.mempool.policy import PolicyOptions
 
 MAX_PAR = 15
 """Core's MAX_SCRIPTCHECK_THREADS."""

@@ -25,13 +25,8 @@ from chain.params import Params
 from chain.script.check import Verifier, verify_serially
 from chain.store import Indexer, Store
 from chain.transaction import Transaction
-from node import submission, template
-from node.addresses import AddressBook
 from node.clock import Clock
-from node.dialer import Dialer
-from node.download import Download
 from node.entry import MempoolEntry
-from node.estimates import Estimates
 from node.events import (
     BlockConnected,
     BlockDisconnected,
@@ -45,8 +40,11 @@ from node.events import (
     Received,
     Tick,
 )
-from node.handshake import Handshake
-from node.mempool import Mempool
+from node.mempool import submission, template
+from node.mempool.estimates import Estimates
+from node.mempool.mempool import Mempool
+from node.mempool.policy import PolicyOptions
+from node.mempool.submission import PackageResult
 from node.messages import (
     MSG_BLOCK,
     MSG_WITNESS_BLOCK,
@@ -70,11 +68,13 @@ from node.messages import (
     WtxidRelay,
     decode,
 )
-from node.peer import Outbox, Peer, Stage
-from node.policy import PolicyOptions
-from node.relay import Relay
-from node.submission import PackageResult
-from node.sync import Sync
+from node.peers.addresses import AddressBook
+from node.peers.dialer import Dialer
+from node.peers.download import Download
+from node.peers.handshake import Handshake
+from node.peers.peer import Outbox, Peer, Stage
+from node.peers.relay import Relay
+from node.peers.sync import Sync
 
 _BLOCK_KINDS = (MSG_BLOCK, MSG_WITNESS_BLOCK)
 

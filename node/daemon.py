@@ -26,10 +26,10 @@ from node.core import Node, NodeOptions
 from node.errors import StorageError
 from node.events import NetAddress
 from node.index import Index
+from node.mempool.saved import NOTHING, restore
 from node.mempool_file import load, write_private
 from node.miner import Miner
 from node.runtime import DISK_FAILURES, Runtime
-from node.saved import NOTHING, restore
 from node.server import AddressInUse, Server, listen
 from node.storage.opening import DirectoryLock, open_store
 from node.storage.trouble import disk_trouble

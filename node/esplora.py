@@ -23,11 +23,11 @@ from chain.hashes import sha256
 from chain.headers import HeaderEntry
 from chain.transaction import OutPoint
 from node import views
-from node.broadcast import broadcast
-from node.estimates import TARGETS
 from node.index import Index, body_of
 from node.lookup import Found, find_transaction, transactions_of
-from node.rpc_values import RpcError
+from node.mempool.estimates import TARGETS
+from node.rpc.broadcast import broadcast
+from node.rpc.values import RpcError
 from node.runtime import Runtime
 from node.waiting import MempoolIndex
 

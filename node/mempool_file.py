@@ -9,7 +9,7 @@ from pathlib import Path
 
 from chain.errors import DecodeError
 from node.errors import StorageError
-from node.saved import NOTHING, Saved, parse
+from node.mempool.saved import NOTHING, Saved, parse
 from node.storage.trouble import disk_trouble
 
 

@@ -46,11 +46,11 @@ from node.events import (
 )
 from node.index import Index
 from node.links import Link, Links
+from node.mempool.saved import dump
+from node.mempool.submission import PackageResult
+from node.mempool.template import grind
 from node.mempool_file import write_private
 from node.messages import Message, encode_frame
-from node.saved import dump
-from node.submission import PackageResult
-from node.template import grind
 from node.threads import FairLock
 
 DISK_FAILURES = (StorageError, StoreError)

@@ -39,7 +39,7 @@ from node.events import (
     Send,
     Tick,
 )
-from node.template import NONCES, grind
+from node.mempool.template import NONCES, grind
 
 START_S = 1_700_000_000
 """What the virtual clock shows at first, Unix seconds."""

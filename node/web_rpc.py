@@ -20,8 +20,8 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from node.rpc_methods import call
-from node.rpc_values import Code, RpcError, to_json
+from node.rpc.methods import call
+from node.rpc.values import Code, RpcError, to_json
 from node.runtime import Runtime
 
 WRONG_PASSWORD_S = 0.25

@@ -25,8 +25,8 @@ from chain.script.templates import p2pkh, p2wpkh
 from chain.store import MemoryStore
 from chain.transaction import SEQUENCE_FINAL, OutPoint, Transaction, TxIn, TxOut
 from node.core import Node
+from node.mempool.template import block_of, grind
 from node.storage.opening import open_store
-from node.template import block_of, grind
 from node.threads import ThreadedVerifier
 
 THREADS = 2

@@ -14,8 +14,8 @@ from chain.chainstate import Chainstate
 from chain.params import REGTEST
 from chain.store import MemoryStore
 from chain.transaction import OutPoint, Transaction, TxOut
-from node.mempool import Mempool
-from node.policy import PolicyOptions
+from node.mempool.mempool import Mempool
+from node.mempool.policy import PolicyOptions
 from scripts.bench_blocks import FEE, PUBLIC_KEY, SCRIPT, SECRET, Row, mine, signed
 from scripts.bench_template import fill
 

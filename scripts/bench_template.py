@@ -14,8 +14,8 @@ from chain.script.templates import p2wpkh
 from chain.store import MemoryStore
 from chain.transaction import SEQUENCE_FINAL, OutPoint, Transaction, TxIn, TxOut
 from node.entry import MempoolEntry
-from node.pool import Pool
-from node.template import block_of, choose_next
+from node.mempool.pool import Pool
+from node.mempool.template import block_of, choose_next
 from scripts.bench_blocks import Row
 
 WITNESS = (bytes(71), bytes(33))

@@ -26,8 +26,15 @@ MAY_IMPORT = {
     "node": {"node", "chain"},
     "scripts": {"scripts", "wallet", "node", "chain"},
 }
-# Lines of code: blank lines, comments and docstrings do not count.
-LINE_BUDGET = {"chain": 4000, "node": 8000, "wallet": 4000}
+# Lines of code: blank lines, comments and docstrings do not count; a part with a budget of its own
+# does not weigh on the whole.
+LINE_BUDGET = {
+    "chain": 4000,
+    "wallet": 4000,
+    "node": 6000,
+    "node/mempool": 2000,
+    "node/rpc": 1500,
+}
 IMPURE = set(
     "asyncio datetime fcntl http io logging multiprocessing os pathlib queue secrets select shutil "
     "signal socket sqlite3 subprocess tempfile threading time urllib uuid".split()
@@ -155,7 +162,9 @@ def test_sizes() -> None:
 
 @pytest.mark.parametrize("floor", LINE_BUDGET)
 def test_a_floor_stays_within_its_lines(floor: str) -> None:
-    assert sum(file.code_lines for file in source_files(floor)) <= LINE_BUDGET[floor]
+    apart = tuple(f"{part}/" for part in LINE_BUDGET if part.startswith(f"{floor}/"))
+    files = [file for file in source_files(floor) if not file.name.startswith(apart)]
+    assert sum(file.code_lines for file in files) <= LINE_BUDGET[floor]
 
 
 @pytest.mark.parametrize("file", FILES, ids=names(FILES))

@@ -155,9 +155,11 @@ def parse_extended_key(text: str, params: Params) -> ExtendedPublicKey | Extende
 
 def parse_path(text: str) -> Path:
     """Indexes of a path such as `m/84'/1'/0'/0/0` (`'`, `h` or `H` for hardened, `m/` optional)."""
-    steps = text.split("/")
+    steps = text.split("/", MAX_DEPTH + 2)
     if steps[0] == "m":
         steps = steps[1:]
+    if len(steps) > MAX_DEPTH:
+        raise BadKey(f"not a derivation path: more than {MAX_DEPTH} steps, a key cannot be deeper")
     path = []
     for step in steps:
         match = _STEP.fullmatch(step)

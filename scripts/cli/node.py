@@ -19,7 +19,7 @@ from scripts.cli.common import COIN, fail
 
 if TYPE_CHECKING:
     from chain.params import Params
-    from node.policy import PolicyOptions
+    from node.mempool.policy import PolicyOptions
 
 DEFAULT_PORT = 18443
 LEAST_CLUSTERS = 40
@@ -100,7 +100,7 @@ def policy_of(switches: dict[str, Any]) -> "PolicyOptions":
     As in Core, an incremental relay fee alone lifts the relay fee to it.
     """
     # lazy: the help text must not wait for the node
-    from node.policy import PolicyOptions
+    from node.mempool.policy import PolicyOptions
 
     given = {
         field: switches[name] * factor if factor > 1 else switches[name]

@@ -15,7 +15,7 @@ from chain.errors import Reason
 from chain.params import NETWORKS
 from chain.transaction import COIN, OutPoint, Transaction
 from node.errors import PolicyReason
-from node.policy import PolicyOptions, dust, dust_threshold
+from node.mempool.policy import PolicyOptions, dust, dust_threshold
 from scripts.explain import advice
 from scripts.explain.advice import AnyReason, advice_for, reason_of
 from scripts.explain.model import Explanation, Field, Json, Problem, Section
@@ -71,7 +71,7 @@ def explain_refusal(txs: Sequence[Transaction], ask: Ask) -> Explanation:
     hints = _package_advice(package) if package else []
     if package:
         rule = reason_of(package.partition(", ")[0], is_package=True)
-        problems.insert(0, _problem(rule, package, "node/package.py"))
+        problems.insert(0, _problem(rule, package, "node/mempool/package.py"))
     return Explanation(
         "refusal",
         title,
@@ -142,7 +142,7 @@ def problem_of(asked: Asked) -> Problem:
     rule = reason_of(asked.reason)
     if rule is None and asked.reason == advice.MAX_FEE:
         sentence = "A fee is at most 0.1 BTC for 1,000 vB, against slips of the finger."
-        return Problem(asked.reason, sentence, "node/rpc_package.py")
+        return Problem(asked.reason, sentence, "node/rpc/package.py")
     extra = asked.details.removeprefix(asked.reason).removeprefix(", ")
     return _problem(rule, asked.reason, _place(rule), extra)
 

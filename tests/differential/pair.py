@@ -17,7 +17,7 @@ from chain.block import Block, BlockHeader
 from chain.chainstate import ChainChanges
 from chain.coins import coins_hash
 from chain.errors import DecodeError, Invalid
-from node.rpc_chain import getchaintips
+from node.rpc.chain import getchaintips
 from node.runtime import Runtime
 from node.threads import ThreadedVerifier
 from tests.builders import ChainBuilder

@@ -29,6 +29,7 @@ from node.events import (
     Send,
     Tick,
 )
+from node.mempool.template import grind
 from node.messages import (
     FrameReader,
     Message,
@@ -40,9 +41,8 @@ from node.messages import (
     decode,
     encode_frame,
 )
-from node.peer import Peer
+from node.peers.peer import Peer
 from node.simulator import CrashingStore
-from node.template import grind
 from tests.simulation.base import BASE_TIME, PAY_TO_ANYONE, base_rows
 
 MAGIC = bytes.fromhex("fabfb5da")

@@ -20,7 +20,7 @@ from node.config import NodeConfig
 from node.core import Node, NodeOptions
 from node.events import NetAddress
 from node.index import Index
-from node.policy import PolicyOptions
+from node.mempool.policy import PolicyOptions
 from node.runtime import Runtime
 from node.server import Server, listen
 from tests.builders import ChainBuilder

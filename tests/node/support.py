@@ -13,8 +13,8 @@ from chain.transaction import Transaction
 from node.entry import MempoolEntry
 from node.errors import PolicyReason, Rejected
 from node.events import TransactionAccepted
-from node.mempool import Mempool
-from node.policy import PolicyOptions
+from node.mempool.mempool import Mempool
+from node.mempool.policy import PolicyOptions
 from tests.builders import ChainBuilder, Spendable, key, p2wpkh
 
 QUICK = replace(REGTEST, coinbase_maturity_blocks=2)

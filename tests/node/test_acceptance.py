@@ -10,7 +10,7 @@ import pytest
 from chain.encoding import display_hash
 from chain.transaction import Transaction, TxIn, TxOut
 from node.errors import PolicyClass, PolicyReason
-from node.policy import PolicyOptions
+from node.mempool.policy import PolicyOptions
 from tests.builders import (
     key,
     make_tx,

@@ -5,8 +5,8 @@ from random import Random
 import pytest
 
 from chain.store import MemoryStore
-from node.addresses import AddressBook, group_of, is_public, is_usable
 from node.events import NetAddress
+from node.peers.addresses import AddressBook, group_of, is_public, is_usable
 
 NOW = 1_700_000_000
 DAY = 86_400

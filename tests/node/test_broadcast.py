@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from chain.transaction import Transaction, TxIn, TxOut
-from node.broadcast import broadcast, parse_transaction
-from node.rpc_values import Amount, RpcError
+from node.rpc.broadcast import broadcast, parse_transaction
+from node.rpc.values import Amount, RpcError
 from tests.builders import key, p2wpkh
 from tests.node.serving import Served
 

@@ -11,7 +11,7 @@ import pytest
 from chain.block import Block
 from chain.transaction import OutPoint, Transaction, TxOut
 from node.entry import MempoolEntry
-from node.policy import PolicyOptions
+from node.mempool.policy import PolicyOptions
 from tests.builders import ANYONE, Spendable, key, p2pkh, p2tr, p2wpkh
 from tests.node.naive import Naive, active_blocks
 from tests.node.serving import Served, shown

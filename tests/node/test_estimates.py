@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from chain.params import REGTEST
 from chain.transaction import Transaction
-from node.cluster import Chunk
-from node.estimates import TARGETS, Estimates, estimate, falling, price_at
-from node.feerate import FeeFrac
-from node.mempool import Mempool
+from node.mempool.cluster import Chunk
+from node.mempool.estimates import TARGETS, Estimates, estimate, falling, price_at
+from node.mempool.feerate import FeeFrac
+from node.mempool.mempool import Mempool
 from tests.builders import padding
 from tests.node.serving import RpcFailed, Served
 from tests.node.support import Scene

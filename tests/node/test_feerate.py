@@ -5,7 +5,7 @@ from fractions import Fraction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from node.feerate import Comparison, FeeFrac, compare_diagrams, improves_strictly
+from node.mempool.feerate import Comparison, FeeFrac, compare_diagrams, improves_strictly
 
 FEERATES = st.builds(FeeFrac, st.integers(-20, 60), st.integers(1, 12))
 WIDE = st.builds(FeeFrac, st.integers(-21 * 10**14, 21 * 10**14), st.integers(1, 2**32 - 1))

@@ -4,9 +4,9 @@ from random import Random
 
 from node.clock import Clock
 from node.events import NetAddress
-from node.fetch import Fetch
 from node.messages import MSG_TX, MSG_WITNESS_TX, MSG_WTX, GetData, InventoryItem
-from node.peer import Outbox, Peer, Stage
+from node.peers.fetch import Fetch
+from node.peers.peer import Outbox, Peer, Stage
 
 A, B, C = (bytes([number]) * 32 for number in (1, 2, 3))
 

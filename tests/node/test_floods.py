@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from chain.transaction import OutPoint, Transaction, TxIn, TxOut
-from node.cluster import Limits
 from node.errors import Rejected
+from node.mempool.cluster import Limits
+from node.mempool.policy import PolicyOptions
+from node.mempool.template import choose
 from node.messages import Tx
-from node.policy import PolicyOptions
-from node.template import choose
 from tests.builders import Spendable
 from tests.node.guests import Bench
 from tests.node.support import Scene

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from node.feerate import Comparison, FeeFrac, compare_diagrams
-from node.linearize import (
+from node.mempool.feerate import Comparison, FeeFrac, compare_diagrams
+from node.mempool.linearize import (
     Graph,
     chunks,
     components,

@@ -7,8 +7,8 @@ import pytest
 from chain.chainstate import ChainChanges
 from node.entry import MempoolEntry
 from node.errors import PolicyReason
-from node.policy import PolicyOptions
-from node.pool import memory_usage
+from node.mempool.policy import PolicyOptions
+from node.mempool.pool import memory_usage
 from tests.node.support import QUICK, Scene, history
 
 HALF_DAY_S = 12 * 3_600

@@ -15,8 +15,8 @@ import pytest
 from chain.params import REGTEST
 from chain.transaction import Transaction
 from node.errors import StorageError
+from node.mempool.saved import Saved
 from node.mempool_file import load, write_private
-from node.saved import Saved
 from scripts.rpc_client import RpcError
 from tests.builders import ChainBuilder, key, p2wpkh
 from tests.node.serving import RpcFailed, Served

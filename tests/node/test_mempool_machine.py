@@ -19,10 +19,10 @@ from chain.chainstate import ChainChanges
 from chain.errors import Invalid
 from chain.transaction import OutPoint, Transaction
 from node.errors import Rejected
-from node.mempool import Mempool
-from node.policy import PolicyOptions
-from node.pool import memory_usage
-from node.saved import dump, parse, restore
+from node.mempool.mempool import Mempool
+from node.mempool.policy import PolicyOptions
+from node.mempool.pool import memory_usage
+from node.mempool.saved import dump, parse, restore
 from tests.builders import Spendable
 from tests.node.support import HOME, Scene
 

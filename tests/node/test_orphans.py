@@ -3,7 +3,7 @@
 from chain.block import Block
 from chain.params import REGTEST
 from chain.transaction import OutPoint, Transaction, TxIn, TxOut
-from node.orphans import Orphans
+from node.peers.orphans import Orphans
 
 
 def orphan(*parents: int, padding: int = 0, outputs: int = 1) -> Transaction:

@@ -4,7 +4,7 @@ from chain.chainstate import Chainstate
 from chain.params import REGTEST
 from node.events import Close, Log, NetAddress, Send
 from node.messages import GetAddr
-from node.peer import Outbox, Peer, Recent
+from node.peers.peer import Outbox, Peer, Recent
 from node.simulator import CrashingStore
 from tests.simulation.base import base_rows
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from chain.coins import Coin
 from chain.transaction import OutPoint, Transaction, TxIn, TxOut
 from node.entry import MempoolEntry
-from node.pool import Pool, memory_usage
+from node.mempool.pool import Pool, memory_usage
 
 
 def make(pool: Pool, number: int, fee: int, *parents: MempoolEntry) -> MempoolEntry:

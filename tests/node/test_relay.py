@@ -6,6 +6,7 @@ from chain.transaction import Transaction, TxIn, TxOut
 from node.core import NodeOptions
 from node.errors import Rejected
 from node.events import NetAddress, TransactionAccepted, TransactionRemoved
+from node.mempool.policy import PolicyOptions
 from node.messages import (
     MSG_TX,
     MSG_WITNESS_TX,
@@ -18,7 +19,6 @@ from node.messages import (
     NotFound,
     Tx,
 )
-from node.policy import PolicyOptions
 from node.simulator import Simulation
 from tests.node.guests import Bench, Guest
 from tests.simulation.base import (
@@ -168,7 +168,7 @@ def test_what_left_the_mempool_is_not_announced() -> None:
 
 
 def test_too_many_announcements_drop_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node.relay.MAX_TO_ANNOUNCE", 2)
+    monkeypatch.setattr("node.peers.relay.MAX_TO_ANNOUNCE", 2)
     bench = Bench()
     guest = bench.guest()
     txs = [payment(coin) for coin in coins(bench)[:4]]
@@ -179,7 +179,7 @@ def test_too_many_announcements_drop_the_oldest(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_large_mempool_is_announced_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node.relay.MAX_BATCH", 3)
+    monkeypatch.setattr("node.peers.relay.MAX_BATCH", 3)
     bench = Bench()
     for coin in coins(bench)[:7]:
         enter(bench, payment(coin))

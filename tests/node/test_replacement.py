@@ -5,7 +5,7 @@ import pytest
 from chain.encoding import display_hash
 from node.entry import MempoolEntry
 from node.errors import PolicyClass
-from node.policy import PolicyOptions
+from node.mempool.policy import PolicyOptions
 from tests.node.support import Scene, history
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from node.rpc_methods import TABLE, call
-from node.rpc_values import RpcError
+from node.rpc.methods import TABLE, call
+from node.rpc.values import RpcError
 from tests.node.serving import Served
 
 GENESIS = "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206"

@@ -13,8 +13,8 @@ import pytest
 
 from chain.block import Block, BlockHeader
 from chain.params import MAIN, REGTEST
-from node import rpc_mining
 from node.events import NetAddress
+from node.rpc import mining
 from tests.builders import ANYONE, key, p2pkh, p2tr, p2wpkh
 from tests.core_engine import CoreEngine
 from tests.node.serving import QUICK, RpcFailed, Served, running, shown
@@ -295,9 +295,9 @@ def test_two_clients_wait_for_a_block(clients: Clients) -> None:
 def test_transactions_are_looked_at_now_and_then(
     clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert (rpc_mining.FIRST_LOOK_S, rpc_mining.NEXT_LOOK_S) == (60, 10)
-    monkeypatch.setattr(rpc_mining, "FIRST_LOOK_S", 0.5)
-    monkeypatch.setattr(rpc_mining, "NEXT_LOOK_S", 0.4)
+    assert (mining.FIRST_LOOK_S, mining.NEXT_LOOK_S) == (60, 10)
+    monkeypatch.setattr(mining, "FIRST_LOOK_S", 0.5)
+    monkeypatch.setattr(mining, "NEXT_LOOK_S", 0.4)
     served = clients.served
     first, second = served.chain.mature()[:2]
     template = clients.ask("getblocktemplate", RULES)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from node.rpc_values import Amount, Code, RpcError, parse_amount, parse_hex, to_json
+from node.rpc.values import Amount, Code, RpcError, parse_amount, parse_hex, to_json
 
 
 @pytest.mark.parametrize(

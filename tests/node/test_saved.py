@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from chain.encoding import write_compact_size
 from chain.errors import DecodeError
 from chain.transaction import Transaction
-from node.mempool import Mempool
-from node.policy import PolicyOptions
-from node.saved import Saved, dump, parse, restore
+from node.mempool.mempool import Mempool
+from node.mempool.policy import PolicyOptions
+from node.mempool.saved import Saved, dump, parse, restore
 from tests.builders import with_inputs
 from tests.node.support import Scene
 

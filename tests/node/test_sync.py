@@ -6,6 +6,7 @@ from chain.block import Block, BlockHeader
 from chain.transaction import Transaction, TxOut
 from node.core import NodeOptions
 from node.events import BlockConnected, BlockDisconnected, NetAddress
+from node.mempool.template import grind
 from node.messages import (
     MSG_BLOCK,
     MSG_WITNESS_BLOCK,
@@ -19,7 +20,6 @@ from node.messages import (
     SendHeaders,
 )
 from node.simulator import Simulation
-from node.template import grind
 from tests.builders import ChainBuilder, solve
 from tests.node.guests import Bench, Guest
 from tests.node.test_download import announce, asked, grown, hashes

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from chain.block import Block
 from chain.params import CLASSROOM
 from chain.transaction import OutPoint, Transaction, TxIn, TxOut
-from node.cluster import Chunk, arrange, components
 from node.entry import MempoolEntry
-from node.mempool import Mempool
-from node.policy import PolicyOptions
-from node.template import assemble, block_of, choose, grind
+from node.mempool.cluster import Chunk, arrange, components
+from node.mempool.mempool import Mempool
+from node.mempool.policy import PolicyOptions
+from node.mempool.template import assemble, block_of, choose, grind
 from tests.builders import ChainBuilder, key, p2pkh
 from tests.node.support import HOME, QUICK, Scene
 

@@ -19,10 +19,10 @@ from chain.script.check import ScriptCheck, ScriptFailure, checks_of, verify_ser
 from chain.script.flags import MANDATORY_FLAGS, STANDARD_FLAGS, ScriptFlag
 from chain.store import MemoryStore
 from chain.transaction import Transaction
-from node import mempool
 from node.core import Node, NodeOptions
-from node.policy import PolicyOptions
-from node.pool import memory_usage
+from node.mempool import mempool
+from node.mempool.policy import PolicyOptions
+from node.mempool.pool import memory_usage
 from tests.builders import ChainBuilder, Spendable, key, p2wpkh, with_inputs
 from tests.core_engine import CoreEngine
 from tests.differential.pair import Pair

@@ -11,7 +11,7 @@ from chain.encoding import write_compact_size
 from chain.errors import DecodeError
 from node.config import ConfigError, parse_block_time, split_host
 from node.messages import Message, Unknown, decode, encode_frame
-from node.rpc_values import Amount, RpcError, parse_amount
+from node.rpc.values import Amount, RpcError, parse_amount
 from node.wire import FrameReader, PeerAddress
 from tests.parsers import made
 from tests.parsers.chain_table import SIZE

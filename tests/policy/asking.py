@@ -10,7 +10,7 @@ from typing import Any
 from chain.params import Params
 from chain.script.script import push
 from chain.transaction import Transaction, TxIn, TxOut
-from node.policy import PolicyOptions
+from node.mempool.policy import PolicyOptions
 from tests.builders import (
     REPLACEABLE,
     Spendable,

@@ -9,7 +9,7 @@ from chain.params import Params
 from node import daemon
 from node.config import NodeConfig
 from node.events import NetAddress
-from node.policy import PolicyOptions
+from node.mempool.policy import PolicyOptions
 from scripts import watch
 from scripts.cli.node import POLICY_SWITCHES
 from tests.scripts.conftest import CommandLine

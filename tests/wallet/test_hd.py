@@ -104,6 +104,10 @@ def test_depth_and_index_have_ends() -> None:
     deepest = key.derive((0,) * 255)
     with pytest.raises(BadKey, match="too long"):
         deepest.child(0)
+    assert parse_path("m" + "/1" * 255) == parse_path("1" + "/1" * 254) == (1,) * 255
+    for text in ("m" + "/0" * 256, "0" + "/0" * 255, "0/" * 1000):
+        with pytest.raises(BadKey, match="more than 255 steps"):
+            parse_path(text)
 
 
 @pytest.mark.parametrize("size", [0, 15, 65])

@@ -19,8 +19,8 @@ from chain.script.templates import classify
 from chain.transaction import Transaction, TxIn, TxOut
 from node.entry import MempoolEntry
 from node.lookup import Found
-from node.mempool import Mempool
-from node.rpc_values import Amount
+from node.mempool.mempool import Mempool
+from node.rpc.values import Amount
 from node.views import U32, difficulty
 
 Json = dict[str, Any]

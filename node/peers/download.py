@@ -17,7 +17,7 @@ from chain.chainstate import Chainstate
 from chain.headers import HeaderEntry
 from node.clock import Clock
 from node.messages import MSG_WITNESS_BLOCK, GetData, InventoryItem
-from node.peer import Outbox, Peer
+from node.peers.peer import Outbox, Peer
 
 MAX_BLOCKS_ASKED = 16
 """On their way from one peer: Core's MAX_BLOCKS_IN_TRANSIT_PER_PEER."""

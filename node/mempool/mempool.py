@@ -15,14 +15,14 @@ from chain.errors import Invalid
 from chain.script.check import ScriptCheck
 from chain.script.flags import STANDARD_FLAGS
 from chain.transaction import Transaction
-from node.acceptance import Judge, Judgement, Terms
-from node.cluster import Limits, trim
 from node.entry import MempoolEntry
 from node.errors import PolicyReason, Rejected
 from node.events import TransactionAccepted, TransactionRemoved
-from node.package import judge_together
-from node.policy import PolicyOptions
-from node.pool import Pool
+from node.mempool.acceptance import Judge, Judgement, Terms
+from node.mempool.cluster import Limits, trim
+from node.mempool.package import judge_together
+from node.mempool.policy import PolicyOptions
+from node.mempool.pool import Pool
 
 HALF_LIFE_S = 12 * 3_600
 """Core's ROLLING_FEE_HALFLIFE; shorter while the pool is not even half full."""

@@ -21,11 +21,11 @@ from chain.errors import Invalid
 from chain.transaction import Transaction
 from chain.tx_rules import MAX_BLOCK_WEIGHT
 from node.entry import MempoolEntry
-from node.rpc_chain import getblockchaininfo
-from node.rpc_values import Code, RpcError, parse_hash, parse_hex
-from node.rpc_views import Json
+from node.mempool.template import block_of, choose_next, min_time
+from node.rpc.chain import getblockchaininfo
+from node.rpc.values import Code, RpcError, parse_hash, parse_hex
+from node.rpc.views import Json
 from node.runtime import Runtime
-from node.template import block_of, choose_next, min_time
 
 TIP_LOOK_S, FIRST_LOOK_S, NEXT_LOOK_S = 0.05, 60.0, 10.0
 """How often a long poll looks at the tip; when at what waits: Core's minute, then its 10 s."""

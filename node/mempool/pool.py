@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from chain.coins import Coin
 from chain.transaction import OutPoint, Transaction
-from node.cluster import Chunk, Cluster, Limits, Relatives, arrange, components
 from node.entry import MempoolEntry
+from node.mempool.cluster import Chunk, Cluster, Limits, Relatives, arrange, components
 
 HEAP_SLACK = 1_000
 """So many outdated chunks, beside as many again as there are entries, may pile up in the heap."""

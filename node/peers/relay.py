@@ -22,12 +22,12 @@ from node.clock import Clock
 from node.entry import MempoolEntry, fee_at
 from node.errors import PolicyClass, Rejected
 from node.events import TransactionAccepted
-from node.fetch import Fetch
-from node.mempool import Mempool
+from node.mempool.mempool import Mempool
+from node.mempool.submission import RETRIED, submit
 from node.messages import MSG_TX, MSG_WTX, FeeFilter, Inv, InventoryItem, NotFound, Tx
-from node.orphans import Orphans
-from node.peer import Outbox, Peer, Recent
-from node.submission import RETRIED, submit
+from node.peers.fetch import Fetch
+from node.peers.orphans import Orphans
+from node.peers.peer import Outbox, Peer, Recent
 
 ANNOUNCE_INTERVAL_S = 0.1
 """Between two batches of announcements on a link."""

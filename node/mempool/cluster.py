@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from node.entry import MempoolEntry
-from node.feerate import FeeFrac
-from node.linearize import chunks, linearize, make_graph
+from node.mempool.feerate import FeeFrac
+from node.mempool.linearize import chunks, linearize, make_graph
 
 Relatives = Callable[[MempoolEntry], Iterable[MempoolEntry]]
 

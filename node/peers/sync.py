@@ -19,7 +19,6 @@ from chain.errors import Invalid, ResultClass
 from chain.headers import HeaderEntry, after_locator, locator
 from chain.work import meets_target, work_of
 from node.clock import Clock
-from node.download import Download
 from node.messages import (
     MSG_BLOCK,
     MSG_WITNESS_BLOCK,
@@ -32,7 +31,8 @@ from node.messages import (
     SendHeaders,
     Unknown,
 )
-from node.peer import Outbox, Peer, Recent
+from node.peers.download import Download
+from node.peers.peer import Outbox, Peer, Recent
 from node.wire import MAX_HEADERS
 
 HEADERS_TIMEOUT_S = 120

@@ -16,7 +16,7 @@ from random import Random
 
 from node.clock import Clock
 from node.messages import MSG_TX, MSG_WITNESS_TX, GetData, InventoryItem
-from node.peer import Outbox, Peer
+from node.peers.peer import Outbox, Peer
 
 MAX_OFFERED = 5_000
 """Announcements of one peer that are open: Core's MAX_PEER_TX_ANNOUNCEMENTS."""

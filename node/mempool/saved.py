@@ -23,8 +23,8 @@ from chain.errors import DecodeError, Invalid
 from chain.transaction import Transaction
 from node.entry import MempoolEntry
 from node.errors import PolicyClass, Rejected
-from node.mempool import Mempool
-from node.submission import submit
+from node.mempool.mempool import Mempool
+from node.mempool.submission import submit
 
 VERSION = 1
 

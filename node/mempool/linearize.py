@@ -25,7 +25,7 @@ graph", 1976.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from node.feerate import EMPTY, FeeFrac
+from node.mempool.feerate import EMPTY, FeeFrac
 
 
 class Graph(NamedTuple):

@@ -12,8 +12,8 @@ from chain.errors import Invalid
 from chain.transaction import Transaction
 from node.entry import MempoolEntry
 from node.errors import PackageReason, PolicyClass, PolicyReason, Rejected
-from node.mempool import Mempool
-from node.package import PackageRejected, check_well_formed, is_child_with_parents
+from node.mempool.mempool import Mempool
+from node.mempool.package import PackageRejected, check_well_formed, is_child_with_parents
 
 RETRIED = {PolicyClass.RECONSIDERABLE, PolicyClass.MISSING_INPUTS}
 """What fails for these may pass in company."""

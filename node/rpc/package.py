@@ -10,14 +10,20 @@ from collections.abc import Sequence
 from chain.encoding import display_hash
 from chain.errors import Invalid
 from chain.transaction import Transaction
-from node.broadcast import MAX_FEERATE, NOTHING, check_burn, check_max_feerate, parse_transaction
 from node.entry import MempoolEntry, fee_at
 from node.errors import PolicyClass, Rejected
-from node.package import MAX_TRANSACTIONS, PackageRejected, is_child_with_tree
-from node.rpc_values import Amount, Code, RpcError
-from node.rpc_views import Json
+from node.mempool.package import MAX_TRANSACTIONS, PackageRejected, is_child_with_tree
+from node.mempool.submission import PackageResult
+from node.rpc.broadcast import (
+    MAX_FEERATE,
+    NOTHING,
+    check_burn,
+    check_max_feerate,
+    parse_transaction,
+)
+from node.rpc.values import Amount, Code, RpcError
+from node.rpc.views import Json
 from node.runtime import Runtime
-from node.submission import PackageResult
 
 
 def testmempoolaccept(

@@ -11,9 +11,9 @@ from inspect import Parameter, Signature, signature
 from types import NoneType
 from typing import Any, get_args
 
-from node import rpc_chain, rpc_mempool, rpc_mining, rpc_node, rpc_package
-from node.rpc_values import Amount, Code, Hash, RpcError, parse_amount, parse_hash
-from node.rpc_views import Json
+from node.rpc import chain, mempool, mining, node, package
+from node.rpc.values import Amount, Code, Hash, RpcError, parse_amount, parse_hash
+from node.rpc.views import Json
 from node.runtime import Runtime
 
 Arguments = Sequence[Any] | Mapping[str, Any]
@@ -118,11 +118,11 @@ def help(runtime: Runtime, command: str = "") -> str:
 
 
 FUNCTIONS = (
-    *rpc_chain.METHODS,
-    *rpc_mempool.METHODS,
-    *rpc_package.METHODS,
-    *rpc_mining.METHODS,
-    *rpc_node.METHODS,
+    *chain.METHODS,
+    *mempool.METHODS,
+    *package.METHODS,
+    *mining.METHODS,
+    *node.METHODS,
     help,
 )
 TABLE = {function.__name__: Method(function) for function in FUNCTIONS}

@@ -16,9 +16,9 @@ from chain.errors import Invalid
 from chain.headers import HeaderEntry
 from chain.transaction import OutPoint, Transaction
 from node.lookup import transactions_of
-from node.rpc_values import Amount, Code, Hash, RpcError, parse_hex
-from node.rpc_views import Json, block_view, header_view, script_view
-from node.rpc_views import transaction_view as show
+from node.rpc.values import Amount, Code, Hash, RpcError, parse_hex
+from node.rpc.views import Json, block_view, header_view, script_view
+from node.rpc.views import transaction_view as show
 from node.runtime import Runtime
 from node.views import difficulty
 

@@ -8,15 +8,15 @@ it: Core's rpc/rawtransaction.cpp and rpc/mempool.cpp.
 from collections.abc import Iterable
 
 from chain.encoding import display_hash
-from node.broadcast import MAX_FEERATE, NOTHING, broadcast
 from node.entry import MempoolEntry
 from node.errors import StorageError
-from node.estimates import MAX_TARGET
 from node.lookup import Found, find_transaction, transactions_of
-from node.policy import dust
-from node.rpc_chain import find_block
-from node.rpc_values import Amount, Code, Hash, RpcError
-from node.rpc_views import Json, confirmations, entry_view, transaction_view
+from node.mempool.estimates import MAX_TARGET
+from node.mempool.policy import dust
+from node.rpc.broadcast import MAX_FEERATE, NOTHING, broadcast
+from node.rpc.chain import find_block
+from node.rpc.values import Amount, Code, Hash, RpcError
+from node.rpc.views import Json, confirmations, entry_view, transaction_view
 from node.runtime import Runtime
 
 ESTIMATE_MODES = ("unset", "economical", "conservative")

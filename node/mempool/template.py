@@ -19,8 +19,8 @@ from chain.script.script import push_number
 from chain.transaction import NULL_OUTPOINT, SEQUENCE_FINAL, Transaction, TxIn, TxOut
 from chain.tx_rules import MAX_BLOCK_WEIGHT
 from chain.work import decode_bits, next_bits
-from node.cluster import Chunk
 from node.entry import MempoolEntry
+from node.mempool.cluster import Chunk
 
 BLOCK_VERSION = 0x20000000
 """BIP9: no soft fork is being signalled for."""

@@ -22,7 +22,7 @@ from node.messages import (
     Version,
     WtxidRelay,
 )
-from node.peer import Outbox, Peer, Stage
+from node.peers.peer import Outbox, Peer, Stage
 
 OLDEST_VERSION = 70012
 """Of a peer's protocol: the first that knows sendheaders. Core still accepts 31800."""

@@ -9,11 +9,11 @@ import threading
 import time
 
 from chain.headers import ActiveChain
-from node.handshake import SERVICES
 from node.messages import PROTOCOL_VERSION
-from node.peer import Peer
-from node.rpc_values import Amount, Code, RpcError
-from node.rpc_views import Json
+from node.peers.handshake import SERVICES
+from node.peers.peer import Peer
+from node.rpc.values import Amount, Code, RpcError
+from node.rpc.views import Json
 from node.runtime import Runtime
 
 VERSION = 280000

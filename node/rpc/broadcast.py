@@ -13,7 +13,7 @@ from chain.transaction import COIN, OutPoint, Transaction
 from node.entry import fee_at
 from node.errors import PolicyClass, Rejected
 from node.lookup import Found, waiting_coins
-from node.rpc_values import Amount, Code, RpcError, parse_hex
+from node.rpc.values import Amount, Code, RpcError, parse_hex
 from node.runtime import Runtime
 
 MAX_FEERATE = Amount(COIN // 10)

@@ -16,8 +16,8 @@ from itertools import accumulate
 from chain.block import Block
 from chain.chainstate import Chainstate
 from chain.tx_rules import MAX_BLOCK_WEIGHT
-from node.feerate import FeeFrac
-from node.mempool import Mempool
+from node.mempool.feerate import FeeFrac
+from node.mempool.mempool import Mempool
 
 TARGETS = (*range(1, 26), 144, 504, 1008)
 """Esplora's, in blocks."""

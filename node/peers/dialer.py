@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
-from node.addresses import AddressBook, group_of, is_public, is_usable
 from node.clock import Clock
 from node.events import Dial, NetAddress
 from node.messages import NODE_NETWORK, NODE_WITNESS, Addr, AddrV2, GetAddr, PeerAddress
-from node.peer import Outbox, Peer
+from node.peers.addresses import AddressBook, group_of, is_public, is_usable
+from node.peers.peer import Outbox, Peer
 from node.wire import MAX_ADDRESSES
 
 FIRST_RETRY_S, LAST_RETRY_S = 0.5, 30
