@@ -98,6 +98,8 @@ class Chainstate:
         if tip is None or not tip.is_connected_once:
             raise StoreError(f"the tip is not among the connected blocks: {REPAIR}")
         self.active.set_tip(tip)
+        # Core since version 30 (LoadBlockIndex, LoadChainTip): a restart does not change the chain.
+        self.headers.put_first(self.active)
 
     def _begin(self) -> None:
         """The genesis block is given; its coinbase is not a coin (Core: ConnectBlock)."""
@@ -184,6 +186,18 @@ class Chainstate:
         if entry is self.headers.genesis:
             raise ValueError("the genesis block cannot be invalidated")
         self._note(self.headers.mark_failed(entry))
+        return self._activate()
+
+    def prefer(self, block_hash: bytes) -> ChainChanges:
+        """Treat a block as if it had come before all others of equal work. KeyError if unknown.
+
+        It lasts until the next such call or start; a block with less work than the tip's, or whose
+        bodies are not all here, stays where it is. Core: PreciousBlock.
+        """
+        entry = self.headers[block_hash]
+        if entry.sequence is None or entry.chainwork < self.tip.chainwork:
+            return ChainChanges((), (), {})
+        self.headers.put_first([entry])
         return self._activate()
 
     def reconsider(self, block_hash: bytes) -> ChainChanges:

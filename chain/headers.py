@@ -5,7 +5,7 @@ bodies, and which is best. Does not check rules (block_rules) nor keep anything 
 Read beside it: Core's chain.h and chain.cpp, and FindMostWorkChain in validation.cpp.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from chain.block import BlockHeader
 from chain.encoding import display_hash
@@ -29,7 +29,7 @@ class HeaderEntry:
         "is_connected_once",  # its block has passed every rule at least once, scripts included
         "median_time_past",  # median of the times of this block and the ten before it, unix seconds
         "parent",
-        "sequence",  # when its body and all its ancestors' were there; None if some are missing
+        "sequence",  # place among equals: the order of being complete; None if bodies are missing
         "skip",
     )
 
@@ -91,6 +91,9 @@ class ActiveChain:
     def height(self) -> int:
         """The height of the tip."""
         return len(self._entries) - 1
+
+    def __iter__(self) -> Iterator[HeaderEntry]:
+        return iter(self._entries)
 
     def __getitem__(self, height: int) -> HeaderEntry:
         if height < 0:
@@ -172,6 +175,14 @@ class HeaderTree(dict[bytes, HeaderEntry]):
         if not entry.failed and _is_better(entry, self.best_candidate):
             self.best_candidate = entry
 
+    def put_first(self, entries: Iterable[HeaderEntry]) -> None:
+        """Of equal work, these candidates come before all others."""
+        places = [each.sequence for each in self.values() if each.sequence is not None]
+        first = min(places) - 1
+        for entry in entries:
+            entry.sequence = first
+        self.choose_again()
+
     def mark_failed(self, entry: HeaderEntry) -> list[HeaderEntry]:
         """Fail `entry` and everything that builds on it. Returns all entries that changed."""
         changed = [each for each in entry.descendants() if not each.failed]
@@ -210,7 +221,7 @@ class HeaderTree(dict[bytes, HeaderEntry]):
 
 
 def _is_better(entry: HeaderEntry, than: HeaderEntry) -> bool:
-    """More work; of equal work, the one whose bodies were complete first. Both have a sequence."""
+    """More work; of equal work, the lower sequence. Both have one."""
     return (entry.chainwork, -(entry.sequence or 0)) > (than.chainwork, -(than.sequence or 0))
 
 

@@ -29,15 +29,15 @@ from chain.headers import HeaderEntry, HeaderTree
 from chain.params import Params
 from chain.transaction import OutPoint
 
-SCHEMA = 1  # to be raised when a row changes its meaning
+SCHEMA = 2  # to be raised when a row changes its meaning
 VERSION_KEY = b"v"
 TIP_KEY = b"t"
 HEADER_PREFIX = b"h"
 COIN_PREFIX = b"c"
 MAX_CACHED_COINS = 200_000  # about 100 MB of Python objects
 REPAIR = "delete the data directory and synchronise again"
-_NO_SEQUENCE = 0xFFFF_FFFF_FFFF_FFFF
-_HEADER_ROW = struct.Struct("<80s???Q")  # header; body, connected once, failed; sequence
+_NO_SEQUENCE = 0x7FFF_FFFF_FFFF_FFFF
+_HEADER_ROW = struct.Struct("<80s???q")  # header; body, connected once, failed; sequence
 
 Rows = Mapping[bytes, bytes | None]
 Value = TypeVar("Value")

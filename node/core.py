@@ -244,6 +244,13 @@ class Node:
         self._chain_changed(changes)
         return changes
 
+    def prefer(self, block_hash: bytes, now: float) -> ChainChanges:
+        """Of equal work, take this block first. KeyError if it is unknown."""
+        self._clock.set(now)
+        changes = self.chainstate.prefer(block_hash)
+        self._chain_changed(changes)
+        return changes
+
     def assemble_block(self, script_pubkey: bytes, now: float, extra_nonce: int = 0) -> Block:
         """The next block as we would mine it, paying `script_pubkey`; only the work is missing."""
         self._clock.set(now)

@@ -1,7 +1,7 @@
 """Looking things up: a transaction with what it spends and the block it is in.
 
 What both of a node's APIs ask before they show anything. It knows where each part lies (mempool,
-index, blocks, undo data); it does not know how it is shown (`views`, `rpc_views`). To be called
+index, blocks, undo data); it does not know how it is shown (`views`, `rpc/views`). To be called
 under the runtime's lock. Read beside it: Core's node/transaction.cpp (GetTransaction).
 """
 

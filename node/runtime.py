@@ -214,6 +214,10 @@ class Runtime:
         """See Node.reconsider."""
         return self._ask(lambda: self.node.reconsider(block_hash, self.now()))
 
+    def prefer(self, block_hash: bytes) -> ChainChanges:
+        """See Node.prefer."""
+        return self._ask(lambda: self.node.prefer(block_hash, self.now()))
+
     def connect_to(self, address: NetAddress) -> None:
         """See Node.connect_to."""
         self._ask(lambda: self.node.connect_to(address, self.now()))

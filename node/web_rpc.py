@@ -1,6 +1,6 @@
 """Bitcoin Core's JSON-RPC over HTTP: dialects, batches, credentials, and who is kept out.
 
-It knows requests and replies; the methods are in `rpc_methods`. There are two dialects:
+It knows requests and replies; the methods are in `rpc/methods`. There are two dialects:
 
     "jsonrpc"           reply                         an error's HTTP status   without an id
     absent, 1.0, 1.1    both result and error         500, 404 or 400          answered

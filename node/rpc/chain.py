@@ -1,8 +1,8 @@
 """The RPC's methods on the chain: blocks, headers, coins, branches; blocks handed in.
 
 Each function is a method of Core's RPC, of the same name, parameters and results; its docstring is
-what `help` shows. They are called under the runtime's lock. What waits is in `rpc_mempool`, the
-node itself in `rpc_node`. Read beside it: Core's rpc/blockchain.cpp and rpc/mining.cpp.
+what `help` shows. They are called under the runtime's lock. What waits is in `mempool`, the
+node itself in `node`. Read beside it: Core's rpc/blockchain.cpp and rpc/mining.cpp.
 """
 
 import contextlib
@@ -141,10 +141,8 @@ def _status(tip: HeaderEntry) -> str:
 def invalidateblock(runtime: Runtime, blockhash: Hash) -> None:
     """Treat a block, and all that builds on it, as invalid."""
     find_entry(runtime, blockhash)
-    try:
+    with contextlib.suppress(ValueError):  # the genesis block stays, and Core says nothing
         runtime.invalidate(blockhash)
-    except ValueError as error:
-        raise RpcError(Code.PARAMETER, str(error)) from error
 
 
 def reconsiderblock(runtime: Runtime, blockhash: Hash) -> None:
@@ -153,10 +151,19 @@ def reconsiderblock(runtime: Runtime, blockhash: Hash) -> None:
     runtime.reconsider(blockhash)
 
 
-def submitblock(runtime: Runtime, hexdata: str) -> str | None:
-    """Hand in a block: null if it is the tip's now, or Core's word for what became of it."""
+def preciousblock(runtime: Runtime, blockhash: Hash) -> None:
+    """Treat a block as if it had come before all others with the same work."""
+    find_entry(runtime, blockhash)
+    runtime.prefer(blockhash)
+
+
+def submitblock(runtime: Runtime, hexdata: str, dummy: str = "") -> str | None:
+    """Hand in a block: null if it is the tip's now, or Core's word for what became of it.
+
+    As with Core, `dummy` and bytes behind the block are ignored.
+    """
     try:
-        block = with_witness_nonce(runtime, Block.parse(parse_hex(hexdata)))
+        block = with_witness_nonce(runtime, Block.read(Reader(parse_hex(hexdata))))
     except ValueError:
         raise RpcError(Code.DECODE, "Block decode failed") from None
     try:
@@ -240,6 +247,7 @@ METHODS = (
     gettxout,
     gettxoutsetinfo,
     invalidateblock,
+    preciousblock,
     reconsiderblock,
     submitblock,
 )

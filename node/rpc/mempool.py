@@ -1,7 +1,7 @@
 """The RPC's methods on transactions: raw ones, waiting ones, new ones.
 
 Each function is a method of Core's RPC, of the same name, parameters and results; its docstring is
-what `help` shows. They are called under the runtime's lock. Blocks are in `rpc_chain`. Read beside
+what `help` shows. They are called under the runtime's lock. Blocks are in `chain`. Read beside
 it: Core's rpc/rawtransaction.cpp and rpc/mempool.cpp.
 """
 

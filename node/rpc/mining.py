@@ -3,7 +3,7 @@
 Each function is a method of Core's RPC, of the same name, parameters and results; its docstring is
 what `help` shows. What searches or waits holds the runtime's lock only now and then; the others are
 called under it. Which transactions a block gets is for `template` to say; finished blocks are
-handed in by `rpc_chain`. Read beside it: Core's rpc/mining.cpp; BIPs 22, 23 and 145.
+handed in by `chain`. Read beside it: Core's rpc/mining.cpp; BIPs 22, 23 and 145.
 
 Simplified: no soft fork is being signalled for, so that no version bits are on offer; a template is
 made anew whenever it is asked for; of descriptors only `addr` and `raw` are known, and a checksum
@@ -16,7 +16,7 @@ import time
 from chain.address import address_to_script
 from chain.block import Block, BlockHeader
 from chain.block_rules import MAX_BLOCK_SIGOPS_COST
-from chain.encoding import decode_bits, display_hash
+from chain.encoding import Reader, decode_bits, display_hash
 from chain.errors import Invalid
 from chain.transaction import Transaction
 from chain.tx_rules import MAX_BLOCK_WEIGHT
@@ -61,7 +61,7 @@ def _judge(runtime: Runtime, data: object) -> str | None:
     if not isinstance(data, str):
         raise RpcError(Code.TYPE, "Missing data String key for proposal")
     try:
-        block = Block.parse(parse_hex(data))
+        block = Block.read(Reader(parse_hex(data)))  # Core: what is behind it is ignored
     except ValueError:  # DecodeError too
         raise RpcError(Code.DECODE, "Block decode failed") from None
     chainstate = runtime.node.chainstate
@@ -220,7 +220,7 @@ def _transaction(runtime: Runtime, text: str) -> Transaction:
 def submitheader(runtime: Runtime, hexdata: str) -> None:
     """Hand in a header, whose block may follow."""
     try:
-        header = BlockHeader.parse(parse_hex(hexdata))
+        header = BlockHeader.read(Reader(parse_hex(hexdata)))  # the same
     except ValueError:
         raise RpcError(Code.DECODE, "Block header decode failed") from None
     if header.prev_hash not in runtime.node.chainstate.headers:

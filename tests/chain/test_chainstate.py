@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chain import curve
 from chain.block import Block
 from chain.block_rules import subsidy
-from chain.chainstate import Chainstate
+from chain.chainstate import ChainChanges, Chainstate
 from chain.coins import BlockUndo, coins_hash
 from chain.errors import Invalid, Reason
 from chain.headers import HeaderEntry
@@ -58,15 +58,22 @@ def state(chainstate: Chainstate) -> tuple[object, ...]:
             entry.header,
             entry.height,
             entry.chainwork,
-            entry.sequence,
+            entry.sequence is None,
             entry.has_body,
             entry.is_connected_once,
             entry.failed,
         )
         for entry in chainstate.headers.values()
     }
+    # Opening puts the active chain first; beside it the order stays.
+    aside = [
+        (entry.sequence, entry.height, entry.hash)
+        for entry in chainstate.headers.values()
+        if entry.sequence is not None and entry not in chainstate.active
+    ]
+    order = [block_hash for _, _, block_hash in sorted(aside)]
     best = chainstate.headers.best_header.chainwork, chainstate.headers.best_candidate.hash
-    return entries, best, chainstate.tip.hash, coins_hash(chainstate.coins)
+    return entries, order, best, chainstate.tip.hash, coins_hash(chainstate.coins)
 
 
 # A new chain.
@@ -339,11 +346,69 @@ def test_a_block_that_breaks_a_rule_is_found_again_when_reconsidered() -> None:
     assert submit(chain, block) == "duplicate-invalid"
 
 
+def test_the_operator_may_prefer_one_of_equal_work() -> None:
+    chain = ChainBuilder()
+    first, second, third = (chain.block() for _ in range(3))
+    for block in (first, second, third):
+        chain.accept(block)
+    changes = chain.chainstate.prefer(second.hash)
+    assert [entry.hash for entry, _ in changes.connected] == [chain.tip.hash] == [second.hash]
+    assert [entry.hash for entry, _ in changes.disconnected] == [first.hash]
+    chain.chainstate.prefer(third.hash)
+    assert chain.tip.hash == third.hash
+    chain.chainstate.prefer(first.hash)
+    chain.chainstate.invalidate(first.hash)
+    assert chain.tip.hash == third.hash  # preferred later than the second
+    again = reopened(chain)
+    assert again.tip.hash == third.hash
+    again.reconsider(first.hash)
+    assert again.tip.hash == third.hash  # the word does not outlast the process, the tip does
+
+
+def test_what_cannot_be_preferred_stays_where_it_is() -> None:
+    chain = ChainBuilder()
+    stale, second, failed = chain.block(), *chain.mine(2)
+    rival = chain.block(parent=chain.tip.parent)
+    chain.chainstate.accept_header(rival.header, chain.now)  # its body is missing
+    chain.accept(stale)
+    for block in (stale, rival, second):
+        assert chain.chainstate.prefer(block.hash) == ChainChanges((), (), {})
+    chain.chainstate.invalidate(failed.hash)
+    chain.chainstate.prefer(failed.hash)
+    assert chain.tip.hash == second.hash
+    assert chain.accept(rival).changes.connected
+    before = entry_of(chain, stale).sequence
+    chain.chainstate.prefer(stale.hash)
+    assert entry_of(chain, stale).sequence == before
+
+
+def test_after_a_restart_the_active_chain_comes_first_of_equals() -> None:
+    """
+    genesis -> a
+            -> b1 -> b2     a came before b1, but b1 was on the active chain when we stopped
+    """
+    chain = ChainBuilder()
+    a, b1 = chain.block(), chain.block()
+    chain.accept(a)
+    chain.accept(b1)
+    (b2,) = chain.mine(1, parent=entry_of(chain, b1))
+    again = reopened(chain)
+    again.invalidate(b2.hash)
+    assert again.tip.hash == b1.hash
+    again.invalidate(b1.hash)
+    assert again.tip.hash == a.hash
+    assert reopened(chain).tip.hash == a.hash
+    again.reconsider(b1.hash)
+    assert again.tip.hash == b2.hash
+    again.invalidate(b2.hash)
+    assert reopened(chain).tip.hash == b1.hash
+
+
 def test_genesis_and_the_unknown_cannot_be_invalidated() -> None:
     chainstate = ChainBuilder().chainstate
     with pytest.raises(ValueError, match="genesis"):
         chainstate.invalidate(chainstate.tip.hash)
-    for act in (chainstate.invalidate, chainstate.reconsider):
+    for act in (chainstate.invalidate, chainstate.reconsider, chainstate.prefer):
         with pytest.raises(KeyError):
             act(bytes(32))
 
@@ -642,7 +707,7 @@ def grown() -> ChainBuilder:
 
 
 def test_another_networks_store_is_refused(grown: ChainBuilder) -> None:
-    with pytest.raises(StoreError, match="not 1 and"):
+    with pytest.raises(StoreError, match="not 2 and"):
         Chainstate(CLASSROOM, grown.store)
 
 

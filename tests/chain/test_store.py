@@ -140,7 +140,7 @@ def test_header_rows_are_read_back(has_body: bool, is_connected_once: bool, fail
     key, value = header_row(kept)
     assert key == b"h\0\0\0\1" + kept.hash
     assert (len(value), value[:80]) == (91, kept.header.serialize())
-    assert value[83:].hex() == ("0000000000010000" if has_body else "ff" * 8)
+    assert value[83:].hex() == ("0000000000010000" if has_body else "ff" * 7 + "7f")
     loaded = load_headers(stored(tree), REGTEST)
     read = loaded[kept.hash]
     assert (read.header, read.parent) == (kept.header, loaded.genesis)
@@ -163,15 +163,15 @@ def test_damaged_header_rows_are_noticed() -> None:
 
 
 def test_a_store_belongs_to_one_network_and_one_layout() -> None:
-    assert genesis_rows(MAIN)[b"v"] == bytes.fromhex("01000000" + "f9beb4d9")
+    assert genesis_rows(MAIN)[b"v"] == bytes.fromhex("02000000" + "f9beb4d9")
     store = stored(tree_of_two()[0])
     store.write(genesis_rows(REGTEST))
     assert len(load_headers(store, REGTEST)) == 2
-    message = "layout 1 and network magic fabfb5da, not 1 and f9beb4d9 .main.: use another"
+    message = "layout 2 and network magic fabfb5da, not 2 and f9beb4d9 .main.: use another"
     with pytest.raises(StoreError, match=message):
         load_headers(store, MAIN)
     with pytest.raises(StoreError, match="use another data directory"):
         load_headers(store, CLASSROOM)
-    store.write({b"v": b"\2\0\0\0" + REGTEST.magic})
-    with pytest.raises(StoreError, match="layout 2 and network magic fabfb5da, not 1 and fabfb5da"):
+    store.write({b"v": b"\1\0\0\0" + REGTEST.magic})
+    with pytest.raises(StoreError, match="layout 1 and network magic fabfb5da, not 2 and fabfb5da"):
         load_headers(store, REGTEST)

@@ -178,8 +178,20 @@ def test_invalidate_and_reconsider(served: Served) -> None:
     assert served.rpc("getblockheader", tip)["confirmations"] == -1
     assert served.rpc("reconsiderblock", fourth) is None
     assert served.rpc("getbestblockhash") == tip
-    answer = (-8, "the genesis block cannot be invalidated")
-    assert refusal(served, "invalidateblock", GENESIS) == answer
+    assert served.rpc("invalidateblock", GENESIS) is None
+    assert served.rpc("getbestblockhash") == tip
+
+
+def test_of_equal_work_the_precious_one_is_taken(served: Served) -> None:
+    chain = served.chain
+    first, rival = chain.tip, chain.block(parent=chain.tip.parent)
+    assert submit(served, rival) == "inconclusive"
+    assert served.rpc("preciousblock", shown(rival.hash)) is None
+    assert served.rpc("getbestblockhash") == shown(rival.hash)
+    assert served.rpc("preciousblock", shown(first.hash)) is None
+    assert served.rpc("preciousblock", served.rpc("getblockhash", 1)) is None
+    assert served.rpc("getbestblockhash") == shown(first.hash)
+    assert refusal(served, "preciousblock", "00" * 32) == (-5, "Block not found")
 
 
 # Blocks handed in.
@@ -197,8 +209,10 @@ def test_blocks_handed_in(served: Served) -> None:
     assert submit(served, block) == "duplicate"
     rival = chain.block(parent=chain.tip.parent)
     assert submit(served, rival) == "inconclusive"
-    for nonsense in ("", "zz", "00", chain.block().serialize().hex() + "00"):
+    for nonsense in ("", "zz", "00", chain.block().serialize().hex()[:-2]):
         assert refusal(served, "submitblock", nonsense) == (-22, "Block decode failed")
+    longer = chain.block().serialize().hex() + "00"  # what is behind a block is ignored
+    assert served.rpc("submitblock", longer, "and so is this") is None
     assert submit(served, make_block(chain.tip, [], root=bytes(32))) == "bad-blk-length"
     wrong_root = make_block(chain.tip, [chain.coinbase(chain.tip)], root=bytes(32))
     assert submit(served, wrong_root) == "bad-txnmrklroot"

@@ -236,7 +236,8 @@ def test_proposals() -> None:
     missing = "Missing data String key for proposal"
     assert refusal(served, "getblocktemplate", wrong) == (-3, missing)
     assert refusal(served, "getblocktemplate", {"mode": "proposal"}) == (-3, missing)
-    for text in ("", "zz", "00", raw + "00"):
+    assert propose(served, raw + "00") == "duplicate-invalid"  # what is behind a block is ignored
+    for text in ("", "zz", "00", raw[:-2]):
         wrong = {"mode": "proposal", "data": text}
         assert refusal(served, "getblocktemplate", wrong) == (-22, "Block decode failed")
 
@@ -434,7 +435,8 @@ def test_headers() -> None:
     assert (code, text) == (-25, f"Must submit previous header ({previous}) first")
     late = served.chain.block(time=5)
     assert refusal(served, "submitheader", late.serialize()[:80].hex()) == (-25, "time-too-old")
-    for wrong in ("", "zz", "00" * 79, block.serialize().hex()):
+    assert served.rpc("submitheader", block.serialize().hex()) is None  # the rest is ignored
+    for wrong in ("", "zz", "00" * 79):
         assert refusal(served, "submitheader", wrong) == (-22, "Block header decode failed")
     assert served.rpc("submitblock", block.serialize().hex()) is None
 
