@@ -25,9 +25,38 @@ class Kinds(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """`farthing explain 0200…` is `farthing explain anything 0200…`."""
-        if args and args[0] not in (*self.commands, "-h", "--help"):
+        words = self._words(args)
+        kind = args[words[0]] if words else ""
+        for word in [args[place] for place in words]:
+            if word[0:1] == "-" and word != "-" and kind in (word, "block"):
+                raise click.UsageError(f"a block's height is 0 or more, not {word}", ctx)
+        if kind in self.commands:  # its options may stand before it
+            args = [kind, *args[: words[0]], *args[words[0] + 1 :]]
+        elif len(words) > 1:
+            raise click.UsageError(
+                f"there is no kind {kind[:60]!r}: expected one of {', '.join(self.commands)}, or "
+                "one thing alone (put a script's words between quotation marks)",
+                ctx,
+            )
+        elif args and args[0] not in ("-h", "--help"):
             args = ["anything", *args]
         return super().parse_args(ctx, args)
+
+    def _words(self, args: list[str]) -> list[int]:
+        """The places of what is no option, nor an option's value."""
+        options = [each for command in self.commands.values() for each in command.params]
+        valued = {
+            name
+            for option in options
+            if isinstance(option, click.Option) and not option.is_flag
+            for name in option.opts
+        }
+        is_word = [not arg.startswith("-") or arg == "-" or arg[1:].isdigit() for arg in args]
+        return [
+            place
+            for place, _ in enumerate(args)
+            if is_word[place] and not (place and args[place - 1] in valued)
+        ]
 
 
 @click.group(cls=Kinds)

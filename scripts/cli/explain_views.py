@@ -17,7 +17,7 @@ from scripts.explain.flags import flags_text
 from scripts.explain.model import Explanation, Field, Problem, Section, Table, Value
 from scripts.explain.signatures import describe
 
-PIPED_WIDTH, LEAST_WIDTH, GREATEST_WIDTH = 100, 80, 160  # columns
+PIPED_WIDTH, LEAST_WIDTH, GREATEST_WIDTH = 100, 60, 160  # columns
 WIDE = 100  # columns from which on there is room for paths and longer hex
 SHOWN_VALUE = 2_000  # characters of a value
 SHOWN_ALIKE = 20  # sections of a kind

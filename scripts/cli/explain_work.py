@@ -257,6 +257,12 @@ def anything(what: str, network: str, choice: NodeChoice) -> Explanation:
     elif kind == "hash":
         found = named(given.text, known, choice)
     elif kind == "height":
+        if choice.source is None:
+            raise ExplainError(
+                f"{given.text} looks like a block's height, which is asked of a node, and none is "
+                "known: start a network (farthing testnet up), or name the kind: "
+                f"farthing explain script {given.text}"
+            )
         found = block(given.text, network, choice)
     elif kind in ("block", "header"):
         found = block_of_bytes(given, network, choice)

@@ -131,6 +131,7 @@ def test_megabytes_of_noise_are_one_line(cli: CommandLine, tmp_path: Path, kind:
         (["tx", "ab" * 32], "asked of a node, and none is known: start a network"),
         (["ab" * 32], "what has that id is asked of a node, and none is known"),
         (["block", "7"], "a block is asked of a node, and none is known"),
+        (["51"], "51 looks like a block's height, which is asked of a node, and none is known"),
         (["tx", TX, "--input", "1"], "--input '1': the transaction has inputs 0 to 0"),
         (["tx", TX, "--spent", "5"], "expected VALUE:SCRIPTHEX"),
         (["tx", TX, "--flags", "X"], "no script rule is called 'X'"),
@@ -150,6 +151,21 @@ def test_what_is_wrong_is_said_in_one_line(cli: CommandLine, words: list[str], l
 def test_wrong_usage(cli: CommandLine) -> None:
     assert "No such option '--wrong'" in cli.refusal("explain", TX, "--wrong", code=2)
     assert "Missing argument" in cli.refusal("explain", "tx", code=2)
+    assert "Missing argument" in cli.refusal("explain", "--network", "main", code=2)
+    for words in (["foo", "bar"], ["OP_1", "OP_2"], ["--json", "blok", "0"]):
+        said = cli.refusal("explain", *words, code=2)
+        assert "there is no kind " in said and "expected one of script, tx, block, " in said
+    for words in (["-1"], ["block", "-17"], ["--json", "block", "-1"]):
+        assert "a block's height is 0 or more, not -1" in cli.refusal("explain", *words, code=2)
+    assert "No such option '-1'" in cli.refusal("explain", "tx", "-1", code=2)
+
+
+def test_options_may_stand_before_the_kind(cli: CommandLine) -> None:
+    usual = cli("explain", "script", "51", "--network", "main", "--json")
+    assert cli("explain", "--network", "main", "--json", "script", "51") == usual
+    assert cli("explain", "--json", "script", "--network", "main", "51") == usual
+    (run,) = cli.json("explain", "--stack", "02", "script", "2 EQUAL")["runs"]
+    assert run["is_good"]
 
 
 def test_an_address_is_text(cli: CommandLine, tmp_path: Path) -> None:
@@ -235,7 +251,7 @@ def test_a_page_fits_its_terminal(
     monkeypatch.setattr(explain_views.shutil, "get_terminal_size", lambda: os.terminal_size(
         (columns, 24)))  # fmt: skip
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    assert explain_views.page_width() == min(max(columns, 80), 160)
+    assert explain_views.page_width() == min(max(columns, 60), 160)
 
 
 def test_steps_wait_for_enter_on_a_terminal(tmp_path: Path) -> None:
