@@ -278,7 +278,11 @@ class Chainstate:
         move.disconnected.append((entry, block))
 
     def _apply(self, block: Block, entry: HeaderEntry, overlay: CoinsOverlay) -> BlockUndo:
-        """A block's scripts depend on nothing but it and its ancestors: they are run only once."""
+        """Check a block against the coins, and spend them; its scripts are run only once.
+
+        They depend on it and its ancestors alone, under the rules of its height. (Other activation
+        heights than those that a store was begun with are not noticed in it, by Core neither.)
+        """
         verifier = (lambda _: None) if entry.is_connected_once else self._verifier
         order = self._scripts_in_order
         return connect_block(block, entry, overlay, self.params, verifier, scripts_in_order=order)

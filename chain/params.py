@@ -75,7 +75,7 @@ class Params:
     """The block at coinbase_height_from; on its chain coinbases are unique (Core: BIP34Hash)."""
     script_flag_exceptions: Mapping[bytes, int] = field(default_factory=dict, hash=False)
     """Blocks that break a script rule in force since genesis: hash to the flags that hold there, as
-    numbers of script.flags.ScriptFlag (Core: script_flag_exceptions)."""
+    numbers of script.flags.ScriptFlag, a file above this one (Core: script_flag_exceptions)."""
     bip30_exceptions: frozenset[bytes] = frozenset()
     """Blocks that overwrite unspent coins (Core: IsBIP30Repeat)."""
 

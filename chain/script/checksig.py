@@ -53,6 +53,7 @@ def _code_signed_by(signatures: Sequence[bytes], machine: Machine) -> bytes:
     """
     if machine.version is not SigVersion.BASE:
         return machine.script_code
+    # Whole instructions are cut out, so that they are counted here, and not bytes as above.
     code = cut(machine.script)
     if machine.code_start:
         code = code[machine.codeseparator_index + 1 :]

@@ -57,7 +57,11 @@ def verify_script(
 
 
 def _verify_native(version: int, program: bytes, witness: Sequence[bytes], spend: Spend) -> None:
-    """Without a scriptSig; the program's two pushes always run, and leave `program` on top."""
+    """Without a scriptSig.
+
+    Running the scriptPubKey first, as Core does, would add nothing: its shape (a number from 0 to
+    16, then 2 to 40 bytes pushed directly) breaks no rule of any flag, and leaves `program` on top.
+    """
     if not to_bool(program):
         raise ScriptError("EVAL_FALSE")
     verify_witness_program(version, program, witness, spend, is_p2sh=False)
