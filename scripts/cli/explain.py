@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scripts.cli.common import json_option, print_json
-from scripts.cli.node_rpc import rpc_of, rpc_options
+from scripts.cli.node_rpc import node_option, rpc_of, rpc_options
 
 if TYPE_CHECKING:
     from scripts.explain.debugger import Run
@@ -197,17 +197,10 @@ def script(
     )
 
 
-def node_option(function: Callable[..., Any]) -> Callable[..., Any]:
+def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add --node and --offline: who is asked for what was not given."""
     function = click.option("--offline", is_flag=True, help="Ask no node.")(function)
-    return click.option(
-        "--node",
-        "node_url",
-        envvar="FARTHING_NODE",
-        show_envvar=True,
-        metavar="URL",
-        help="The node to ask.  [default: the first of a running testnet]",
-    )(function)
+    return node_option(function)
 
 
 def spend_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -234,7 +227,7 @@ def spend_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("what")
 @spend_options
 @flags_option
-@node_option
+@source_options
 @network_option
 @step_option
 @json_option
@@ -272,7 +265,7 @@ def tx(
 
 @explain.command()
 @click.argument("what")
-@node_option
+@source_options
 @network_option
 @json_option
 def block(what: str, node_url: str | None, offline: bool, network: str, as_json: bool) -> None:
@@ -357,7 +350,7 @@ def refusal(
 
 @explain.command()
 @click.argument("what")
-@node_option
+@source_options
 @network_option
 @step_option
 @json_option

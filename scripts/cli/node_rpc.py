@@ -19,13 +19,8 @@ if TYPE_CHECKING:
 Options = Callable[..., Any]
 
 
-def rpc_options(function: Options) -> Options:
-    """Add --node and --cookie: who is asked."""
-    function = click.option(
-        "--cookie",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="The node's cookie file.  [default: that of a local network's node]",
-    )(function)
+def node_option(function: Options) -> Options:
+    """Add --node: who is asked."""
     return click.option(
         "--node",
         "node_url",
@@ -34,6 +29,16 @@ def rpc_options(function: Options) -> Options:
         metavar="URL",
         help="The node to ask.  [default: the first of a running testnet]",
     )(function)
+
+
+def rpc_options(function: Options) -> Options:
+    """Add --node and --cookie: who is asked."""
+    function = click.option(
+        "--cookie",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="The node's cookie file.  [default: that of a local network's node]",
+    )(function)
+    return node_option(function)
 
 
 def rpc_of(url: str | None, cookie: Path | None) -> "RpcClient":

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
 
 from chain.block import Block
@@ -146,6 +147,14 @@ def running(served: Served) -> Iterator[NetAddress]:
 
 class RpcFailed(Exception):  # noqa: N818, it is what happened
     """An error's code and message."""
+
+
+def refusal(served: Served, method: str, *params: object) -> tuple[int, str]:
+    """Code and message of the error that the method answers with."""
+    with pytest.raises(RpcFailed) as caught:
+        served.rpc(method, *params)
+    code, text = caught.value.args
+    return code, text
 
 
 def shown(wire: bytes) -> str:

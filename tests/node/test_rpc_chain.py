@@ -9,7 +9,7 @@ from chain.block import Block
 from chain.coins import coins_hash
 from chain.transaction import Transaction, TxOut
 from tests.builders import key, make_block, p2wpkh
-from tests.node.serving import RpcFailed, Served, shown
+from tests.node.serving import Served, refusal, shown
 
 HOME, THERE = p2wpkh(key(0)), p2wpkh(key(1))
 UNKNOWN = "ab" * 32
@@ -20,13 +20,6 @@ COIN = 100_000_000
 @pytest.fixture
 def served() -> Served:
     return Served(blocks=5)
-
-
-def refusal(served: Served, method: str, *params: object) -> tuple[int, str]:
-    with pytest.raises(RpcFailed) as caught:
-        served.rpc(method, *params)
-    code, text = caught.value.args
-    return code, text
 
 
 def test_heights_and_hashes(served: Served) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from chain.transaction import Transaction, TxOut
 from tests.builders import key, p2pkh, p2wpkh
-from tests.node.serving import RpcFailed, Served, shown
+from tests.node.serving import Served, refusal, shown
 
 HOME, THERE = p2wpkh(key(0)), p2wpkh(key(1))
 UNKNOWN = "ab" * 32
@@ -19,13 +19,6 @@ def served() -> Served:
 
 def pay(served: Served, fee: int = 1_000) -> Transaction:
     return served.chain.pay(served.chain.mature()[0], THERE, fee=fee)
-
-
-def refusal(served: Served, method: str, *params: object) -> tuple[int, str]:
-    with pytest.raises(RpcFailed) as caught:
-        served.rpc(method, *params)
-    code, text = caught.value.args
-    return code, text
 
 
 def test_a_waiting_transaction(served: Served) -> None:

@@ -17,18 +17,11 @@ from node.events import NetAddress
 from node.rpc import mining
 from tests.builders import ANYONE, key, p2pkh, p2tr, p2wpkh
 from tests.core_engine import CoreEngine
-from tests.node.serving import QUICK, RpcFailed, Served, running, shown
+from tests.node.serving import QUICK, Served, refusal, running, shown
 
 RULES = {"rules": ["segwit"]}
 ADDRESS = "bcrt1qcava4gh0d6jqcnh9n9zs2fq2v8u0kplxkxq3xl"
 THERE = p2wpkh(key(1))  # which is that address
-
-
-def refusal(served: Served, method: str, *params: object) -> tuple[int, str]:
-    with pytest.raises(RpcFailed) as caught:
-        served.rpc(method, *params)
-    code, text = caught.value.args
-    return code, text
 
 
 def test_an_empty_template() -> None:

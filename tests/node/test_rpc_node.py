@@ -3,23 +3,14 @@
 import random
 import time
 
-import pytest
-
 from chain.params import MAIN
 from node.core import Node
 from node.events import LinkOpened, NetAddress, Received, Send
 from node.messages import Message
 from tests.builders import key, p2wpkh
-from tests.node.serving import RpcFailed, Served
+from tests.node.serving import Served, refusal
 
 ADDRESS = "bcrt1qcava4gh0d6jqcnh9n9zs2fq2v8u0kplxkxq3xl"
-
-
-def refusal(served: Served, method: str, *params: object) -> tuple[int, str]:
-    with pytest.raises(RpcFailed) as caught:
-        served.rpc(method, *params)
-    code, text = caught.value.args
-    return code, text
 
 
 def test_mining_on_demand() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from chain.transaction import COIN, Transaction, TxOut
 from tests.builders import key, p2wpkh
-from tests.node.serving import RpcFailed, Served, shown
+from tests.node.serving import Served, refusal, shown
 
 HOME, THERE = p2wpkh(key(0)), p2wpkh(key(1))
 
@@ -12,13 +12,6 @@ HOME, THERE = p2wpkh(key(0)), p2wpkh(key(1))
 @pytest.fixture
 def served() -> Served:
     return Served(blocks=5)
-
-
-def refusal(served: Served, method: str, *params: object) -> tuple[int, str]:
-    with pytest.raises(RpcFailed) as caught:
-        served.rpc(method, *params)
-    code, text = caught.value.args
-    return code, text
 
 
 def pay(served: Served, fee: int = 1_000) -> Transaction:
