@@ -12,7 +12,7 @@ NAMES = """estimatesmartfee generateblock generatetoaddress generatetodescriptor
 getblock getblockchaininfo getblockcount getblockhash getblockheader getblocktemplate getchaintips
 getmempoolancestors getmempoolcluster getmempooldescendants getmempoolentry getmempoolinfo
 getmininginfo getnetworkhashps getnetworkinfo getpeerinfo getprioritisedtransactions getrawmempool
-getrawtransaction gettxout gettxoutsetinfo help invalidateblock prioritisetransaction
+getrawtransaction gettxout gettxoutsetinfo help invalidateblock preciousblock prioritisetransaction
 reconsiderblock savemempool sendrawtransaction setmocktime stop submitblock submitheader
 submitpackage testmempoolaccept uptime"""
 
