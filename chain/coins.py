@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from chain.encoding import Reader, var_bytes, write_compact_size
-from chain.hashes import sha256d
+from chain.hashes import sha256d_of_parts
 from chain.transaction import OutPoint, Transaction, TxOut
 
 MAX_SCRIPT_BYTES = 10_000  # Core: MAX_SCRIPT_SIZE; a longer script can never be satisfied
@@ -119,4 +119,4 @@ def coins_hash(coins: Iterable[tuple[OutPoint, Coin]]) -> bytes:
 
     Two nodes at the same tip have the same digest, whatever way they came there.
     """
-    return sha256d(b"".join(outpoint.serialize() + coin.serialize() for outpoint, coin in coins))
+    return sha256d_of_parts(outpoint.serialize() + coin.serialize() for outpoint, coin in coins)

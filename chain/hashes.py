@@ -8,7 +8,7 @@ Preneel (1996), whose tables are used as printed.
 
 import hashlib
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 
@@ -20,6 +20,14 @@ def sha256(data: bytes) -> bytes:
 def sha256d(data: bytes) -> bytes:
     """SHA-256 twice, 32 bytes: ids of blocks and transactions, merkle nodes, checksums."""
     return hashlib.sha256(hashlib.sha256(data).digest()).digest()
+
+
+def sha256d_of_parts(parts: Iterable[bytes]) -> bytes:
+    """The same for parts put end to end, which are not all in memory at once."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return sha256(digest.digest())
 
 
 def hash160(data: bytes) -> bytes:

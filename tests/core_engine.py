@@ -12,7 +12,7 @@ import ctypes
 import re
 import tempfile
 from collections.abc import Sequence
-from ctypes import addressof, c_uint32, c_uint64, c_void_p
+from ctypes import addressof, c_int32, c_uint32, c_uint64, c_void_p
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +28,7 @@ except ImportError:  # there are wheels for Linux only
 # Offsets: of the active chain and of its manager in a Chainstate, of nStatus and the count of
 # transactions down to genesis in a CBlockIndex. BlockStatus: Core's chain.h.
 _CHAIN_AT, _MANAGER_AT, _STATUS_AT, _CHAIN_TXS_AT = 0x68, 0x60, 88, 80
+_BLOCK_MANAGER_AT, _COINS_AT = 0x58, 0x30
 _VALID_MASK, _VALID_SCRIPTS, _HAVE_DATA, _FAILED = 7, 5, 8, 32
 _CHECKED = re.compile(r"BlockChecked: block hash=([0-9a-f]{64}) state=(.*)")
 _lines: list[str] = []
@@ -90,6 +91,17 @@ class Knowledge(NamedTuple):
     has_body: bool
     is_complete: bool  # with all its ancestors' bodies
     is_connected_once: bool
+
+
+class CoinsInfo(NamedTuple):
+    """What `gettxoutsetinfo` tells of the coins, hashes as people write them (CCoinsStats)."""
+
+    height: int
+    bestblock: str
+    transactions: int
+    txouts: int
+    bogosize: int
+    hash_serialized_3: str
 
 
 class CoreEngine:
@@ -273,6 +285,26 @@ class CoreEngine:
         manager = c_uint64.from_address(chainstate + _MANAGER_AT).value
         _call("_ZN17ChainstateManager21RecalculateBestHeaderEv", manager)
         self._activate()
+
+    def coins_info(self) -> CoinsInfo:
+        """`gettxoutsetinfo`."""
+        chainstate = self._chainstate
+        _call("_ZN10Chainstate21ForceFlushStateToDiskEb", chainstate, 0)
+        answer = ctypes.create_string_buffer(1024)  # a std::optional<CCoinsStats>
+        nobody_interrupts = (c_uint64 * 4)()  # an empty std::function
+        _call(
+            "_ZN6kernel16ComputeUTXOStatsENS_17CoinStatsHashTypeEP10CCoinsViewRN4node12BlockManager"
+            "ERKSt8functionIFvvEE",
+            addressof(answer),
+            0,  # HASH_SERIALIZED
+            c_uint64.from_address(chainstate + _COINS_AT).value,
+            c_uint64.from_address(chainstate + _BLOCK_MANAGER_AT).value,
+            addressof(nobody_interrupts),
+        )
+        counts = [c_uint64.from_buffer(answer, at).value for at in (40, 48, 56)]
+        height = c_int32.from_buffer(answer).value
+        best, digest = answer.raw[4:36][::-1].hex(), answer.raw[64:96][::-1].hex()
+        return CoinsInfo(height, best, *counts, digest)
 
     @property
     def _chainstate(self) -> int:

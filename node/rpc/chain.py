@@ -7,10 +7,12 @@ node itself in `node`. Read beside it: Core's rpc/blockchain.cpp and rpc/mining.
 
 import contextlib
 import os
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 
 from chain.block import Block, witness_commitment
 from chain.block_rules import WITNESS_NONCE_BYTES
-from chain.coins import coins_hash
+from chain.coins import Coin, coins_hash
 from chain.encoding import Reader, decode_bits, display_hash
 from chain.errors import Invalid
 from chain.headers import HeaderEntry
@@ -220,20 +222,38 @@ def gettxoutsetinfo(runtime: Runtime, hash_type: str = "hash_serialized_3") -> J
     if hash_type not in ("hash_serialized_3", "none"):
         raise RpcError(Code.PARAMETER, f"'{hash_type}' is not a valid hash_type")
     chainstate = runtime.node.chainstate
-    coins = list(chainstate.coins)
-    view: Json = {
+    count: Counter[str] = Counter()
+    coins = _counted(chainstate.coins, count)
+    digest = {}
+    if hash_type == "none":
+        deque(coins, maxlen=0)
+    else:
+        digest[hash_type] = display_hash(coins_hash(coins))
+    return {
         "height": chainstate.tip.height,
         "bestblock": display_hash(chainstate.tip.hash),
-        "transactions": len({outpoint.txid for outpoint, _ in coins}),
-        "txouts": len(coins),
-        # Core's measure of size that depends on no database: GetBogoSize.
-        "bogosize": sum(50 + len(coin.output.script_pubkey) for _, coin in coins),
+        "transactions": count["transactions"],
+        "txouts": count["txouts"],
+        "bogosize": count["bogosize"],
+        **digest,
+        "disk_size": _size_on_disk(runtime),
+        "total_amount": Amount(count["satoshis"]),
     }
-    if hash_type != "none":
-        view[hash_type] = display_hash(coins_hash(coins))
-    view["disk_size"] = _size_on_disk(runtime)
-    view["total_amount"] = Amount(sum(coin.output.value for _, coin in coins))
-    return view
+
+
+def _counted(
+    coins: Iterable[tuple[OutPoint, Coin]], count: Counter[str]
+) -> Iterator[tuple[OutPoint, Coin]]:
+    """The same coins, in order of their ids; they are counted as they pass, never all in memory."""
+    last = None
+    for outpoint, coin in coins:
+        count["transactions"] += outpoint.txid != last
+        count["txouts"] += 1
+        # Core's measure of size that depends on no database: GetBogoSize.
+        count["bogosize"] += 50 + len(coin.output.script_pubkey)
+        count["satoshis"] += coin.output.value
+        last = outpoint.txid
+        yield outpoint, coin
 
 
 METHODS = (

@@ -1,5 +1,6 @@
 """The RPC's methods on the chain."""
 
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,10 @@ import pytest
 
 from chain.block import Block
 from chain.coins import coins_hash
+from chain.params import REGTEST
 from chain.transaction import Transaction, TxOut
-from tests.builders import key, make_block, p2wpkh
+from tests.builders import key, make_block, p2wpkh, padding
+from tests.core_engine import CoreEngine
 from tests.node.serving import Served, refusal, shown
 
 HOME, THERE = p2wpkh(key(0)), p2wpkh(key(1))
@@ -313,3 +316,22 @@ def test_the_set_of_coins(served: Served) -> None:
     assert served.rpc("gettxoutsetinfo", "none") == expected
     answer = (-8, "'muhash' is not a valid hash_type")
     assert refusal(served, "gettxoutsetinfo", "muhash") == answer
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the engine's inside is read")
+def test_the_set_of_coins_is_described_as_core_describes_it() -> None:
+    served = Served(blocks=103, params=REGTEST)
+    sources = served.chain.mature()
+    scripts = [HOME, THERE, b"\x6a\x04none", b"\x51", padding(600), b"\x51" * 10_001]
+    outputs = [TxOut(1000 * number, script) for number, script in enumerate(scripts)]
+    split = served.chain.spend(sources[0], outputs * 50)  # indexes of one byte, and beyond
+    served.chain.mine(txs=[split, served.chain.pay(sources[1], THERE)])
+    with CoreEngine() as engine:
+        for entry in list(served.chain.chainstate.active)[1:]:
+            block = served.chain.chainstate.read_block_bytes(entry.hash)
+            assert block is not None
+            assert engine.submit(block) is None
+        theirs = engine.coins_info()._asdict()
+    ours = served.rpc("gettxoutsetinfo")
+    assert {name: ours[name] for name in theirs} == theirs
+    assert theirs["txouts"] > 200
