@@ -4,6 +4,7 @@
     python -m scripts.bench --quick     the first in small sizes
     python -m scripts.bench --worst     the second: the worst blocks that consensus permits
     python -m scripts.bench --json      for programs
+    python -m scripts.bench --profile FILE  no figures: where the time of a full block goes, as HTML
 
 Absolute times depend on the machine and the hour; the ratios are what to compare. Every figure of
 the README comes from here.
@@ -22,8 +23,11 @@ from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from scripts.bench_blocks import connect_figures
+from scripts.bench_blocks import waiting_row
+from scripts.bench_coins import coin_figures, reorganisation_row
+from scripts.bench_connect import all_connect_figures, write_profile
 from scripts.bench_mempool import mempool_figures
+from scripts.bench_node import payments_row, start_row
 from scripts.bench_template import template_figure
 from scripts.bench_worst import Worst, worst_figures
 from scripts.network import LocalNetwork
@@ -147,7 +151,13 @@ def bare_memory() -> float:
 def measure(quick: bool) -> list[Figure]:
     """Every figure, smaller and fewer times when `quick`."""
     rounds = 1 if quick else 5
-    figures = [Figure(*row) for row in connect_figures(spends=200 if quick else 2000)]
+    figures = [Figure(*row) for row in all_connect_figures(quick)]
+    figures.append(Figure(*waiting_row(200 if quick else 2000)))
+    coins = coin_figures(20_000 if quick else 1_000_000, 200 if quick else 5_000, rounds)
+    figures.extend(Figure(*row) for row in coins)
+    figures.append(Figure(*reorganisation_row(10 if quick else 100, 10 if quick else 100, rounds)))
+    figures.append(Figure(*start_row(200 if quick else 10_000, rounds, BENCH_PORT)))
+    figures.append(Figure(*payments_row(100 if quick else 2_000, BENCH_PORT)))
     waiting = 20_000 if quick else 100_000
     rows = mempool_figures(waiting, 300 if quick else 3_000, rounds)
     figures.extend(Figure(*row) for row in rows)
@@ -194,7 +204,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small sizes, one round")
     parser.add_argument("--worst", action="store_true", help="only the worst blocks")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--profile", metavar="FILE", help="write where the time goes, as HTML")
     arguments = parser.parse_args()
+    if arguments.profile:
+        write_profile(Path(arguments.profile), 200 if arguments.quick else 5_000)
+        return
     figures = [] if arguments.worst else measure(arguments.quick)
     share = QUICK_SHARE if arguments.quick else 1
     blocks = list(worst_figures(share)) if arguments.worst or not arguments.quick else []

@@ -1,18 +1,18 @@
-"""Connecting a block of single-key spends, against Bitcoin Core's engine and bare libsecp256k1.
+"""A last block and what it costs: the means by which the other measurements make and time blocks.
 
 It grows one chain in memory, then hands the very same blocks to a node's chainstate on its real
-store and, where its wheel is installed, to Core's engine; the last block, full of spends, is timed.
+store and, where its wheel is installed, to Core's engine. Its own figure: a block whose payments
+wait in the mempool already, against the same block when it is new.
 """
 
 import ctypes
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from types import ModuleType
+from typing import Any
 
 from chain import curve
 from chain.block import Block
@@ -109,8 +109,8 @@ def by_farthing(
     return taken
 
 
-def by_core(blocks: Sequence[Block], folder: Path) -> float:
-    """Seconds that Bitcoin Core's engine takes for the last block, from bytes."""
+def engine_at(folder: Path) -> Any:
+    """Core's engine, empty, on regtest, with one thread beside the main one."""
     # lazy: the engine is a wheel for tests, not on every platform
     import pbk
 
@@ -118,14 +118,26 @@ def by_core(blocks: Sequence[Block], folder: Path) -> float:
     options = pbk.ChainstateManagerOptions(
         pbk.make_context(pbk.ChainType.REGTEST), str(folder), str(folder / "blocks")
     )
-    # Beside the main thread.
     options.set_worker_threads_num(THREADS - 1)
-    engine = pbk.ChainstateManager(options)
+    return pbk.ChainstateManager(options)
+
+
+def hand_to_engine(engine: Any, raw: bytes) -> None:
+    """Have the engine take in a block, from bytes."""
+    # lazy: as above
+    import pbk
+
+    engine.process_block(_core_block(pbk, raw))
+
+
+def by_core(blocks: Sequence[Block], folder: Path) -> float:
+    """Seconds that Bitcoin Core's engine takes for the last block, from bytes."""
+    engine = engine_at(folder)
     for block in blocks[:-1]:
-        engine.process_block(_core_block(pbk, block.serialize()))
+        hand_to_engine(engine, block.serialize())
     raw = blocks[-1].serialize()
     begin = time.perf_counter()
-    engine.process_block(_core_block(pbk, raw))
+    hand_to_engine(engine, raw)
     taken = time.perf_counter() - begin
     if engine.get_active_chain().height != len(blocks):
         raise AssertionError("the engine did not connect the block")
@@ -140,38 +152,15 @@ def _core_block(pbk: ModuleType, raw: bytes) -> object:
     return block
 
 
-def by_libsecp(spends: int) -> float:
-    """Seconds that the bare library takes to verify as many signatures on as many threads."""
-    digest = bytes(range(32))
-    signature = curve.sign_ecdsa(SECRET, digest)
-
-    def verify(count: int) -> None:
-        for _ in range(count):
-            curve.verify_ecdsa(PUBLIC_KEY, signature, digest)
-
-    with ThreadPoolExecutor(THREADS) as threads:
-        begin = time.perf_counter()
-        list(threads.map(verify, [spends // THREADS] * THREADS))
-        return time.perf_counter() - begin
-
-
-def connect_figures(spends: int, rounds: int = 3) -> Iterator[Row]:
-    """Microseconds an input to connect a block of `spends` P2WPKH spends, and what others take."""
+def waiting_row(spends: int, rounds: int = 3) -> Row:
+    """Microseconds an input of a block whose payments wait already, and of one that is new."""
     blocks = grow(spends)
     verifier = ThreadedVerifier(THREADS)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        ours = min(by_farthing(blocks, folder / f"f{n}", verifier) for n in range(rounds))
-        what = f"connect {spends} P2WPKH spends, an input"
-        scale = 1e6 / spends
-        bare = min(by_libsecp(spends) for _ in range(rounds))
-        yield what, ours * scale, "µs", f"libsecp256k1 alone, {THREADS} threads", bare * scale
+        new = min(by_farthing(blocks, folder / f"f{n}", verifier) for n in range(rounds))
         known = min(
             by_farthing(blocks, folder / f"w{n}", verifier, waiting=True) for n in range(rounds)
         )
-        what = f"connect {spends} that wait already, an input"
-        yield what, known * scale, "µs", "connecting them when they are new", ours * scale
-        what = f"connect {spends} P2WPKH spends, an input"
-        if find_spec("pbk"):
-            core = min(by_core(blocks, folder / f"c{n}") for n in range(rounds))
-            yield what, ours * scale, "µs", "Bitcoin Core's engine", core * scale
+    what, scale = f"connect {spends} that wait already, an input", 1e6 / spends
+    return what, known * scale, "µs", "connecting them when they are new", new * scale

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +21,7 @@ def test_a_quick_run_measures_everything(
     told = json.loads(capsys.readouterr().out)
     assert "cores, " in told["machine"]
     figures = {figure["what"]: figure for figure in told["figures"]}
-    assert {figure["unit"] for figure in figures.values()} == {"µs", "s", "MB", "bytes"}
+    assert {figure["unit"] for figure in figures.values()} == {"µs", "ms", "s", "MB", "bytes"}
     for figure in told["figures"]:
         assert figure["value"] > 0
         assert figure["comparator"] > 0
@@ -29,11 +30,29 @@ def test_a_quick_run_measures_everything(
     assert 0.2 < figures["testnet up, five nodes ready"]["value"] < 60
     assert 10 < figures["memory of a node"]["value"] < 500
     assert 0.05 < figures["farthing wallet balance"]["value"] < 30
-    assert 20 < figures["connect 200 P2WPKH spends, an input"]["value"] < 20_000
+    for kind in ("P2WPKH", "P2TR key path", "2-of-3 P2WSH", "P2PKH"):
+        last = 2 if kind == "P2WPKH" else 1
+        assert 20 < figures[f"connect {last} x 100 {kind} spends, an input"]["value"] < 20_000
+    assert 20 < figures["connect 10 x 20 P2WPKH spends, an input"]["value"] < 20_000
+    assert 0.2 < figures["an input, its coin among 20,000"]["ratio"] < 5
+    assert 0.8 < figures["memory of a node with 20,000 coins"]["ratio"] < 3
+    assert 0.1 < figures["a reorganisation of 10 blocks of 10 spends"]["ratio"] < 10
+    assert 0.2 < figures["start of a node with 200 blocks"]["ratio"] < 5
+    assert 0.5 < figures["a payment by POST /api/tx, 4 clients"]["ratio"] < 50
     assert 1 < figures["accept a payment, 1,000 waiting"]["ratio"] < 30
     assert 0.2 < figures["accept a payment, 20,000 waiting"]["ratio"] < 5
     assert 2 < figures["memory of a waiting payment"]["ratio"] < 40
     assert 0.05 < figures["connect 200 that wait already, an input"]["ratio"] < 1
+
+
+def test_a_profile_says_where_the_time_goes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("pyinstrument", reason="an extra for those who develop")
+    file = tmp_path / "profile.html"
+    monkeypatch.setattr(sys, "argv", ["bench", "--quick", "--profile", str(file)])
+    bench.main()
+    assert "connect_block" in file.read_text(encoding="utf-8")
 
 
 def test_the_tables_of_the_readme(

@@ -1,0 +1,132 @@
+"""How the cost of a block grows with the coin set, and what a reorganisation costs.
+
+Coins that nobody owns are written straight below the chain; those that are spent lie on the disk
+and in no cache, for the store is opened anew before they are.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from random import Random
+
+from chain.block import Block
+from chain.chainstate import Chainstate
+from chain.coins import Coin
+from chain.params import REGTEST
+from chain.store import coin_rows
+from chain.transaction import OutPoint, TxOut
+from node.storage.opening import open_store
+from scripts.bench_blocks import Row
+from scripts.bench_connect import VERIFIER
+from scripts.bench_kinds import P2WPKH, blocks_of, chain_of, funded, move
+
+FEW_COINS = 10_000
+BATCH = 50_000
+SHOW_MEMORY = """
+import resource, sys
+from pathlib import Path
+from random import Random
+from chain.params import REGTEST
+from node.core import Node
+from node.index import Index
+from node.storage.opening import open_store
+store = open_store(Path(sys.argv[1]))
+node = Node(REGTEST, store, rng=Random(1), indexers=[Index(store)])
+print(sum(1 for _ in node.chainstate.coins), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def add_coins(folder: Path, count: int) -> None:
+    """Write so many coins of nobody's, in batches."""
+    store, rng = open_store(folder), Random(2)
+    for start in range(0, count, BATCH):
+        points = (OutPoint(rng.randbytes(32), 0) for _ in range(min(BATCH, count - start)))
+        script = P2WPKH.script
+        store.write(coin_rows({point: Coin(TxOut(1_000, script), 1, False) for point in points}))
+    store.close()
+
+
+def connect(blocks: Sequence[Block], folder: Path) -> float:
+    """Seconds for these blocks in a store just opened."""
+    store = open_store(folder)
+    chainstate = Chainstate(REGTEST, store, verifier=VERIFIER)
+    raws, now = [block.serialize() for block in blocks], blocks[-1].header.time
+    begin = time.perf_counter()
+    for raw in raws:
+        chainstate.accept_block(Block.parse(raw), now)
+    taken = time.perf_counter() - begin
+    if chainstate.tip.hash != blocks[-1].hash:
+        raise AssertionError("the blocks were not connected")
+    store.close()
+    return taken
+
+
+def memory_of(folder: Path) -> float:
+    """Megabytes at most of a process that opens the node's data and looks at every coin once."""
+    command = [sys.executable, "-c", SHOW_MEMORY, str(folder)]
+    shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return int(shown.split()[1]) * 1024 / 1e6  # ru_maxrss is in kilobytes
+
+
+def coin_figures(many: int, spends: int, rounds: int) -> Iterator[Row]:
+    """The same block, and a process's memory, with `many` coins and with FEW_COINS."""
+    blocks = chain_of(P2WPKH, spends, 1)
+    times: dict[int, list[float]] = {FEW_COINS: [], many: []}
+    memory: dict[int, float] = {}
+    for number in range(rounds):
+        for count in times:
+            with tempfile.TemporaryDirectory() as name:
+                folder = Path(name)
+                connect(blocks[:-1], folder)
+                add_coins(folder, count)
+                times[count].append(connect(blocks[-1:], folder))
+                if number == 0:
+                    memory[count] = memory_of(folder)
+    scale = 1e6 / spends
+    what = f"an input, its coin among {many:,}"
+    yield (
+        what,
+        min(times[many]) * scale,
+        "µs",
+        f"among {FEW_COINS:,}",
+        min(times[FEW_COINS]) * scale,
+    )
+    what = f"memory of a node with {many:,} coins"
+    yield what, memory[many], "MB", f"with {FEW_COINS:,}", memory[FEW_COINS]
+
+
+def two_branches(length: int, spends: int) -> tuple[list[Block], list[Block], list[Block]]:
+    """What both share, a branch of `length` blocks, and one that is a block longer."""
+    chainstate, coins = funded(P2WPKH, spends)
+    shared = blocks_of(chainstate)
+    branches = []
+    for count in (length, length + 1):
+        here = coins
+        for _ in range(count):
+            here = move(chainstate, P2WPKH, here)
+        branches.append(blocks_of(chainstate, len(shared) + 1))
+        chainstate.invalidate(branches[-1][0].hash)
+        coins.reverse()  # so that the next branch begins with another block
+    return shared, branches[0], branches[1]
+
+
+def reorganisation_row(length: int, spends: int, rounds: int) -> Row:
+    """From a branch to a longer one, once its last block is there, against connecting that one."""
+    shared, ours, theirs = two_branches(length, spends)
+    turned, straight = [], []
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as name:
+            connect([*shared, *ours], Path(name) / "one")
+            store = open_store(Path(name) / "one")
+            chainstate = Chainstate(REGTEST, store, verifier=VERIFIER)
+            for block in theirs[:-1]:
+                chainstate.accept_block(block, theirs[-1].header.time)
+            store.close()
+            turned.append(connect(theirs[-1:], Path(name) / "one"))
+            connect(shared, Path(name) / "two")
+            straight.append(connect(theirs, Path(name) / "two"))
+    what = f"a reorganisation of {length} blocks of {spends} spends"
+    return what, min(turned), "s", "connecting them once", min(straight)

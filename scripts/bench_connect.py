@@ -1,0 +1,133 @@
+"""Connecting blocks of one kind of spend, against Bitcoin Core's engine and bare libsecp256k1.
+
+The very same bytes go to a node on its real store, without and with the address index, and, where
+its wheel is installed, to Core's engine; both have one thread beside the main one. A round takes
+all of them in turn, and a ratio is the median over the rounds: the machine's mood is in both parts.
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+from random import Random
+
+from chain.block import Block
+from chain.params import REGTEST
+from node.core import Node
+from node.daemon import SWITCH_INTERVAL_S
+from node.index import Index
+from node.storage.opening import open_store
+from node.threads import ThreadedVerifier
+from scripts.bench_blocks import THREADS, Row, engine_at, hand_to_engine
+from scripts.bench_kinds import P2PKH, P2TR, P2WPKH, P2WSH, Kind, bare_signatures, chain_of
+
+VERIFIER = ThreadedVerifier(THREADS)
+
+
+def by_farthing(blocks: Sequence[Block], last: int, folder: Path, *, with_index: bool) -> float:
+    """Seconds for the `last` blocks, each from bytes to a synced store; the others come before."""
+    store = open_store(folder)
+    indexers = (Index(store),) if with_index else ()
+    node = Node(REGTEST, store, rng=Random(1), verifier=VERIFIER, indexers=indexers)
+    chainstate, now = node.chainstate, blocks[-1].header.time
+    for block in blocks[:-last]:
+        chainstate.accept_block(block, now)
+    raws = [block.serialize() for block in blocks[-last:]]
+    begin = time.perf_counter()
+    for raw in raws:
+        chainstate.accept_block(Block.parse(raw), now)
+    taken = time.perf_counter() - begin
+    if chainstate.tip.hash != blocks[-1].hash:
+        raise AssertionError("the blocks were not connected")
+    store.close()
+    return taken
+
+
+def by_core(blocks: Sequence[Block], last: int, folder: Path) -> float:
+    """Seconds that Bitcoin Core's engine takes for the `last` blocks, from bytes."""
+    engine = engine_at(folder)
+    for block in blocks[:-last]:
+        hand_to_engine(engine, block.serialize())
+    raws = [block.serialize() for block in blocks[-last:]]
+    begin = time.perf_counter()
+    for raw in raws:
+        hand_to_engine(engine, raw)
+    taken = time.perf_counter() - begin
+    if engine.get_active_chain().height != len(blocks):
+        raise AssertionError("the engine did not connect the blocks")
+    return taken
+
+
+def by_libsecp(kind: Kind, count: int) -> float:
+    """Seconds that the bare library takes to verify as many signatures on as many threads."""
+    waiting = bare_signatures(kind, count)
+    size = 64
+
+    def verify(start: int) -> None:
+        if not all(signature() for signature in waiting[start : start + size]):
+            raise AssertionError("a good signature was refused")
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        begin = time.perf_counter()
+        list(threads.map(verify, range(0, count, size)))
+        return time.perf_counter() - begin
+
+
+def connect_rows(kind: Kind, spends: int, last: int, rounds: int) -> Iterator[Row]:
+    """Microseconds an input without and with the address index, and what the others take."""
+    blocks, inputs = chain_of(kind, spends, last), spends * last
+    taken: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        for number in range(rounds):
+            here = [Path(name) / f"{way}{number}" for way in ("plain", "index", "core")]
+            now = {
+                "plain": by_farthing(blocks, last, here[0], with_index=False),
+                "index": by_farthing(blocks, last, here[1], with_index=True),
+                "bare": by_libsecp(kind, inputs * kind.signatures),
+            }
+            if find_spec("pbk"):
+                now["core"] = by_core(blocks, last, here[2])
+            for way, time_s in now.items():
+                taken.setdefault(way, []).append(time_s * 1e6 / inputs)
+    what = f"connect {last} x {spends} {kind.name} spends, an input"
+    yield _row(what, taken["plain"], f"libsecp256k1 alone, {THREADS} threads", taken["bare"])
+    if "core" in taken:
+        engine = "Bitcoin Core's engine"
+        yield _row(what, taken["plain"], engine, taken["core"])
+        yield _row(f"{what}, with the index", taken["index"], engine, taken["core"])
+
+
+def _row(what: str, ours: Sequence[float], against: str, theirs: Sequence[float]) -> Row:
+    """The round whose ratio is the median."""
+    pairs = sorted(zip(ours, theirs, strict=True), key=lambda pair: pair[0] / pair[1])
+    mine, other = pairs[len(pairs) // 2]
+    return what, mine, "µs", against, other
+
+
+def all_connect_figures(quick: bool) -> Iterator[Row]:
+    """Five loads: full blocks of four kinds, and many small blocks."""
+    spends, last, rounds = (100, 2, 1) if quick else (5_000, 40, 3)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)  # as in a node's process
+    try:
+        yield from connect_rows(P2WPKH, spends, last, rounds)
+        for kind in (P2TR, P2WSH, P2PKH):
+            yield from connect_rows(kind, spends, max(1, last // 4), rounds)
+        yield from connect_rows(P2WPKH, 20, 10 if quick else 1_000, rounds)
+    finally:
+        sys.setswitchinterval(before)
+
+
+def write_profile(file: Path, spends: int) -> None:
+    """Where the main thread's time goes while a full block of P2WPKH spends is connected."""
+    # lazy: an extra for those who develop
+    from pyinstrument import Profiler
+
+    blocks = chain_of(P2WPKH, spends, 1)
+    profiler = Profiler(interval=0.0005)
+    with tempfile.TemporaryDirectory() as name, profiler:
+        by_farthing(blocks, 1, Path(name), with_index=False)
+    file.write_text(profiler.output_html(), encoding="utf-8")
