@@ -30,9 +30,10 @@ SPARE_CONNECTIONS = 1_000
 """Beyond the limit connections hang without a word: so many may dawdle until they are cut off."""
 OTHER_FILES = 300
 """Open files besides connections: LevelDB's above all."""
-MAX_BODY_SIZE = 8_400_000
-"""The longest body of any route: a block of 4,000,000 bytes as hex, in JSON."""
-PEER_PATH, MAX_PEER_BODY_SIZE = "/p2p", 4_000_024
+RPC_PATH, MAX_RPC_BODY_SIZE = "/", 0x0200_0000
+"""Core's limit (MAX_SIZE): blocks that are much too large must get in to be refused by name."""
+MAX_BODY_SIZE = 4_000_024
+"""The longest body of any other route: a peer's message with a block of 4,000,000 bytes."""
 FIRST_REQUEST_S = 20.0
 """A new connection asks for something so soon; one that only keeps others out is cut off."""
 REQUEST_S = 30.0
@@ -94,8 +95,8 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
 
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
-        if self.path == PEER_PATH:
-            self.adj: Adjustments = self.adj.for_peers
+        if self.path == RPC_PATH:
+            self.adj: Adjustments = self.adj.for_rpc
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc]
@@ -162,7 +163,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             expose_tracebacks=False,
             log_socket_errors=False,
         )
-        settings.for_peers = Adjustments(max_request_body_size=MAX_PEER_BODY_SIZE + 1)
+        settings.for_rpc = Adjustments(max_request_body_size=MAX_RPC_BODY_SIZE + 1)
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._waking = threading.Lock()
         self._is_over = False

@@ -19,11 +19,14 @@ from pathlib import Path
 
 import pytest
 
+from chain.block import Block, BlockHeader
+from chain.headers import HeaderEntry
 from chain.params import REGTEST
 from scripts.funds import TEST_MNEMONIC, fund
 from scripts.network import LocalNetwork
 from scripts.node_process import NodeProcess
 from scripts.rpc_client import NodeUnreachable, RpcError
+from tests.builders import ChainBuilder, padding, with_inputs
 from tests.functional.support import eventually, farthing, free_ports, refusal, start_network
 
 MAGIC, CLASSROOM_MAGIC = bytes.fromhex("fabfb5da"), bytes.fromhex("5425121d")
@@ -131,20 +134,43 @@ def test_bad_frames_close_their_link_and_no_other(
         assert other.send(b"")[0] == 200
 
 
-@pytest.mark.parametrize("path", ["/p2p", "/api/tx", "/"])
-def test_an_oversize_body_is_refused_before_it_is_sent(node: NodeProcess, path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "longest"), [("/p2p", 4_000_024), ("/api/tx", 4_000_024), ("/", 33_554_432)]
+)
+def test_an_oversize_body_is_refused_before_it_is_sent(
+    node: NodeProcess, path: str, longest: int
+) -> None:
     host, port = node.url.removeprefix("http://").split(":")
     kind = "application/octet-stream" if path == "/p2p" else "text/plain"
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(
             f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: {kind}\r\n"
-            "Content-Length: 100000000\r\n\r\n".encode()
+            f"Content-Length: {longest + 1}\r\n\r\n".encode()
         )
         reply = http.client.HTTPResponse(connection)
         reply.begin()
         assert reply.status == 413
         assert b"exceeds max_body" in reply.read()
         reply.close()
+
+
+def test_a_block_far_too_large_gets_in_and_is_refused_by_name(node: NodeProcess) -> None:
+    chain = ChainBuilder()
+    chain.now = int(time.time())
+    header = node.rpc.call("getblockheader", node.rpc.call("getbestblockhash"), False)
+    parent = HeaderEntry(BlockHeader.parse(bytes.fromhex(header)), None)
+    parent.height = node.rpc.call("getblockcount")
+    parent.median_time_past = parent.header.time
+    fine = chain.block(parent=parent)
+    (coinbase,) = fine.transactions
+    long_nonce = with_inputs(
+        coinbase, [coinbase.inputs[0]._replace(witness=(bytes(32), bytes(5_000_000)))]
+    )
+    for body, reason in (
+        (Block(fine.header, [long_nonce]), "bad-witness-nonce-size"),
+        (chain.block(parent=parent, script=padding(16_000_000)), "bad-blk-length"),
+    ):
+        assert node.rpc.call("submitblock", body.serialize().hex()) == reason
 
 
 def test_half_open_links_and_requests_keep_nobody_out(
