@@ -6,7 +6,10 @@ Reading order, which is also the import order: a file imports only files above i
     amounts         coins as people write them, exact to the satoshi
     mnemonic        words to seed
     hd              seed to keys
-    descriptor      which scriptPubKeys are ours
+    checksum        the eight characters behind a descriptor
+    key_expression  keys inside a descriptor: origins, paths, branches
+    script_expression  any descriptor: a small tree, and its scripts
+    descriptor      which scriptPubKeys are ours: one account
     sealing         secrets under a password: scrypt and an AEAD
     keystore        the file: public half readable, secrets sealed
     ledger          transactions that concern us: coins, balance, history

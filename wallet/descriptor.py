@@ -5,9 +5,9 @@
 reads: pay to the hash of a public key; the key with fingerprint d34db33f derived along 84h/1h/0h
 gives this account key; below it branch 0 receives, branch 1 takes change, and `*` counts addresses.
 Other wallets read the same line. Simplified: one key, ranged and with both branches; no key is
-private.
+private. All other descriptors: script_expression.
 
-Reference: BIP 380 (checksum, key origins), 381, 382, 386 (the wrappers), 389 (`<0;1>`).
+Reference: BIP 380 (key origins), 381, 382, 386 (the wrappers), 389 (`<0;1>`).
 """
 
 import re
@@ -20,6 +20,7 @@ from chain import curve
 from chain.hashes import hash160, tagged_hash
 from chain.params import Params
 from chain.script.templates import p2pkh, p2sh, p2tr, p2wpkh
+from wallet.checksum import add_checksum, split_checksum
 from wallet.errors import BadDescriptor, BadKey
 from wallet.hd import (
     HARDENED,
@@ -34,13 +35,6 @@ from wallet.hd import (
 MAX_LENGTH = 4_000  # characters: with the deepest path that keys can have, 255 steps, 3,300
 RECEIVE, CHANGE = 0, 1  # the two branches of an account, BIP 44's names: external and internal
 BRANCHES = (RECEIVE, CHANGE)
-_CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
-_INPUT_CHARSET = (
-    "0123456789()[],'/*abcdefgh@:$%{}"
-    "IJKLMNOPQRSTUVWXYZ&+-.;<=>?!^_|~"
-    'ijklmnopqrstuvwxyzABCDEFGH`#"\\ '
-)
-_GENERATOR = (0xF5DEE51989, 0xA9FDCA3312, 0x1BAB10E32D, 0x3706B1677A, 0x644D626FFD)
 _FORM = re.compile(
     r"(?P<wrapper>pkh|wpkh|tr|sh\(wpkh)\("
     r"\[(?P<fingerprint>[0-9a-f]{8})(?P<path>(?:/[0-9]+['hH]?)*)\]"
@@ -86,9 +80,7 @@ class Descriptor:
         """Read a descriptor with its checksum; BadDescriptor says what is wrong."""
         if len(text) > MAX_LENGTH:
             raise BadDescriptor(f"no descriptor has more than {MAX_LENGTH} characters")
-        body, _, given = text.partition("#")
-        if checksum(body) != given:
-            raise BadDescriptor("the descriptor's checksum does not fit: a character is mistyped")
+        body = split_checksum(text, is_required=True)
         match = _FORM.fullmatch(body)
         if match is None or len(match["end"]) != match["wrapper"].count("(") + 1:
             raise BadDescriptor(
@@ -109,7 +101,7 @@ class Descriptor:
         origin = "/".join(filter(None, (self.fingerprint.hex(), format_path(self.path))))
         key = self.account_key.serialize(params)
         body = f"{self.wrapper}([{origin}]{key}/<0;1>/*{')' * (self.wrapper.count('(') + 1)}"
-        return f"{body}#{checksum(body)}"
+        return add_checksum(body)
 
     def public_key(self, branch: int, index: int) -> bytes:
         """The 33-byte public key of one address."""
@@ -123,31 +115,3 @@ class Descriptor:
     @cached_property
     def _branches(self) -> tuple[ExtendedPublicKey, ...]:
         return tuple(self.account_key.child(branch) for branch in BRANCHES)
-
-
-def checksum(body: str) -> str:
-    """The eight characters after `#`: they catch any three wrong characters (BIP 380)."""
-    residue, group = 1, 0
-    for place, character in enumerate(body, 1):
-        value = _INPUT_CHARSET.find(character)
-        if value < 0:
-            raise BadDescriptor("the descriptor holds a character that no descriptor has")
-        residue = _polymod(residue, value & 31)
-        group = group * 3 + (value >> 5)
-        if place % 3 == 0:
-            residue, group = _polymod(residue, group), 0
-    if len(body) % 3:
-        residue = _polymod(residue, group)
-    for _ in range(8):
-        residue = _polymod(residue, 0)
-    residue ^= 1
-    return "".join(_CHARSET[residue >> (5 * (7 - place)) & 31] for place in range(8))
-
-
-def _polymod(residue: int, value: int) -> int:
-    top = residue >> 35
-    residue = (residue & 0x7FFFFFFFF) << 5 ^ value
-    for bit, generator in enumerate(_GENERATOR):
-        if top >> bit & 1:
-            residue ^= generator
-    return residue

@@ -33,6 +33,34 @@ class BadDescriptor(WalletError):
     """The text is not an output descriptor that this wallet can follow."""
 
 
+class MistypedDescriptor(BadDescriptor):
+    """The checksum of a descriptor does not fit, or is missing where it is required."""
+
+
+class BadDescriptorKey(BadDescriptor):
+    """What stands in the place of a key is none, or none that may stand there."""
+
+
+class MisplacedScript(BadDescriptor):
+    """A script expression that cannot stand where it stands, or that nobody here knows."""
+
+
+class BadThreshold(BadDescriptor):
+    """So many signatures of so many keys: there is no such multisignature."""
+
+
+class BadPsbt(WalletError):
+    """The bytes or the text are not a partially signed transaction of version 0."""
+
+
+class PsbtMismatch(WalletError):
+    """What a partially signed transaction says of an input contradicts itself, or another."""
+
+
+class PsbtIncomplete(WalletError):
+    """Something that the next step needs is not in the partially signed transaction yet."""
+
+
 class BadPassword(WalletError):
     """The password cannot be used for a new wallet."""
 
