@@ -18,7 +18,7 @@ from chain.errors import Invalid
 from chain.headers import HeaderEntry
 from chain.transaction import OutPoint, Transaction
 from node.lookup import transactions_of
-from node.rpc.values import Amount, Code, Hash, RpcError, parse_hex
+from node.rpc.values import Amount, Code, Hash, RpcError, parse_hash, parse_hex
 from node.rpc.views import Json, block_view, header_view, script_view
 from node.rpc.views import transaction_view as show
 from node.runtime import Runtime
@@ -75,12 +75,12 @@ def getblock(runtime: Runtime, blockhash: Hash, verbosity: int | bool = 1) -> st
     return block_view(entry, chainstate.active, block, txs)
 
 
-def getblockheader(runtime: Runtime, blockhash: Hash, verbose: bool = True) -> str | Json:
+def getblockheader(runtime: Runtime, blockhash: str, verbose: bool = True) -> str | Json:
     """A block's header, as JSON or in hex."""
-    entry = find_entry(runtime, blockhash)
+    entry = find_entry(runtime, parse_hash("hash", blockhash))  # Core's name for it in errors
     if not verbose:
         return entry.header.serialize().hex()
-    raw = runtime.node.chainstate.read_block_bytes(blockhash)
+    raw = runtime.node.chainstate.read_block_bytes(entry.hash)
     tx_count = Reader(raw[80:89]).compact_size() if raw else 0
     return header_view(entry, runtime.node.chainstate.active, tx_count)
 

@@ -94,6 +94,7 @@ def test_names_that_do_not_fit(served: Served) -> None:
             "verbosity: JSON value of type string is not of expected t",
         ),
         ("getblock", ["12"], -8, "blockhash must be of length 64 (not 2, for '12')"),
+        ("getblockheader", ["12"], -8, "hash must be of length 64 (not 2, for '12')"),
         ("getblock", ["z" * 64], -8, "blockhash must be hexadecimal string (not 'zzzz"),
         (
             "testmempoolaccept",
