@@ -35,7 +35,7 @@ TIP_KEY = b"t"
 HEADER_PREFIX = b"h"
 COIN_PREFIX = b"c"
 MAX_CACHED_COINS = 200_000  # about 100 MB of Python objects
-REPAIR = "delete the data directory and synchronise again"
+REPAIR = "rebuild it with farthing node reindex"
 _NO_SEQUENCE = 0x7FFF_FFFF_FFFF_FFFF
 _HEADER_ROW = struct.Struct("<80s???q")  # header; body, connected once, failed; sequence
 

@@ -22,6 +22,7 @@ Reading order, which is also the import order: a file imports only files above i
     config        how a node process is set up
     links         HTTP links as queues of frames
     threads       a lock that is fair, script checks on several threads
+    importer      blocks from files and to files, by the thousand
     runtime       one Node behind a lock, its clock, its effects carried out
     transport     links that we dial
     web_peer      links that others dial

@@ -31,7 +31,7 @@ from node.mempool_file import load, write_private
 from node.miner import Miner
 from node.runtime import DISK_FAILURES, Runtime
 from node.server import AddressInUse, Server, listen
-from node.storage.opening import DirectoryLock, open_store
+from node.storage.opening import DirectoryLock, open_data
 from node.storage.trouble import disk_trouble
 from node.threads import ThreadedVerifier
 
@@ -75,7 +75,7 @@ def _run(config: NodeConfig) -> int:
         bound = stack.enter_context(listen(config.listen))
         config = replace(config, listen=NetAddress(*bound.getsockname()[:2]))
         stack.enter_context(_logging(config.log_file))
-        store = open_store(config.folder, config.engine)
+        store = open_data(config.folder, config.params.magic, config.engine)
         runtime = _runtime(config, store)
         stack.callback(_close, runtime, store)
         stack.callback(config.cookie_file.unlink, missing_ok=True)

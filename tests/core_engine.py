@@ -196,6 +196,10 @@ class CoreEngine:
             reason = None if state == "Valid" else state.split(", ")[0]
             self.verdicts[shown] = Verdict(reason, self._results.get(shown, ""))
 
+    def import_files(self, paths: Sequence[Path]) -> None:
+        """Take in files of blocks that are not the engine's own (`-loadblock`)."""
+        self._manager.import_blocks(list(paths))
+
     def can_parse_block(self, raw: bytes) -> bool:
         """True if Core reads a block from exactly these bytes."""
         try:

@@ -6,6 +6,7 @@ it: Bitcoin Core, `src/util/fs_helpers.cpp` (LockDirectory).
 """
 
 import os
+import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,10 +14,12 @@ from typing import Self
 
 from chain.store import Store
 from node.errors import StorageError
+from node.storage.blocks import END_KEY, BlockFiles, block_files
 from node.storage.trouble import disk_trouble
 
 LEVELDB_FOLDER = "leveldb"
 SQLITE_FILE = "store.sqlite"
+BLOCKS_FOLDER = "blocks"
 LOCK_FILE = ".lock"
 ENGINES = ("auto", "leveldb", "sqlite")
 
@@ -40,6 +43,55 @@ def open_store(path: Path, engine: str = "auto") -> Store:
     from node.storage.leveldb import LevelStore
 
     return LevelStore(path / LEVELDB_FOLDER)
+
+
+def open_data(
+    path: Path, magic: bytes, engine: str = "auto", *, rebuilding: bool = False
+) -> BlockFiles:
+    """The store in the folder `path`, blocks in files; made if absent.
+
+    With `rebuilding` the database is begun anew, or an earlier rebuilding is gone on with; see
+    BlockFiles. Raises StorageError, as open_store does.
+    """
+    if rebuilding:
+        return _open_to_rebuild(path, magic, engine)
+    store = open_store(path, engine)
+    try:
+        return BlockFiles(store, path / BLOCKS_FOLDER, magic)
+    except StorageError:
+        store.close()
+        raise
+
+
+def _open_to_rebuild(path: Path, magic: bytes, engine: str) -> BlockFiles:
+    if not block_files(path / BLOCKS_FOLDER):
+        raise StorageError(
+            f"there are no blocks in {path / BLOCKS_FOLDER}, so nothing can be rebuilt: "
+            f"delete {path} and start the node, it fetches the chain from its peers"
+        )
+    try:
+        store = open_store(path, engine)
+        if store.get(END_KEY) is not None:
+            store.close()
+            raise StorageError("it speaks for the files already")
+    except StorageError:
+        _remove_database(path)
+        store = open_store(path, engine)
+    return BlockFiles(store, path / BLOCKS_FOLDER, magic, rebuilding=True)
+
+
+def _remove_database(path: Path) -> None:
+    """Whoever starts a node in between finds blocks without a database, never half of one."""
+    old = path / f"{LEVELDB_FOLDER}.old"
+    try:
+        shutil.rmtree(old, ignore_errors=True)
+        if (path / LEVELDB_FOLDER).exists():
+            (path / LEVELDB_FOLDER).rename(old)
+            shutil.rmtree(old)
+        for suffix in ("", "-wal", "-shm"):  # the file itself first: a log alone means nothing
+            (path / f"{SQLITE_FILE}{suffix}").unlink(missing_ok=True)
+    except OSError as error:
+        raise disk_trouble(path, error) from error
 
 
 def _choose(path: Path, engine: str) -> str:

@@ -7,6 +7,7 @@ does not know what was being read or written. Beside it: Bitcoin Core, `src/init
 
 from pathlib import Path
 
+from chain.store import REPAIR
 from node.errors import StorageError
 
 _FULL = ("no space left", "disk is full", "file too large", "quota exceeded", "file size limit")
@@ -30,8 +31,7 @@ def disk_trouble(path: Path, error: Exception) -> StorageError:
         (_TAKEN, "{path} is in use by another process: stop it, or choose another --datadir"),
         (
             _DAMAGED,
-            "the data in {path} is damaged ({text}): move it away and start the node again, it "
-            "fetches the chain from its peers",
+            f"the data in {{path}} is damaged ({{text}}): {REPAIR}",
         ),
         (_HANDLES, "too many open files: raise the limit (ulimit -n) and start the node again"),
     ):

@@ -1,11 +1,10 @@
-"""`farthing node`: one node, run in the foreground; and a peer that prints what it hears.
+"""`farthing node`: one node, run in the foreground; a peer that prints what it hears; its files.
 
 It turns switches into a NodeConfig. Testing and policy switches carry Bitcoin Core's names and
 units, with two dashes, so that what is known from bitcoind works here.
 """
 
 import re
-import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -16,9 +15,10 @@ import click
 
 from scripts.cli import places
 from scripts.cli.common import COIN, fail
+from scripts.cli.networks import read_network
+from scripts.cli.node_files import export, reindex, take_in
 
 if TYPE_CHECKING:
-    from chain.params import Params
     from node.mempool.policy import PolicyOptions
 
 DEFAULT_PORT = 18443
@@ -115,36 +115,6 @@ def policy_of(switches: dict[str, Any]) -> "PolicyOptions":
     return replace(options, **{"min_relay_feerate": lifted} | given)
 
 
-def read_network(name: str, heights: tuple[str, ...]) -> "Params":
-    """The named network, or the one that a TOML file describes; with soft forks moved."""
-    # lazy: the help text must not wait for the chain
-    from chain import params as networks
-    from chain.errors import DecodeError
-
-    if name.endswith(".toml"):
-        try:
-            chosen = networks.custom(tomllib.loads(Path(name).read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            fail(f"there is no file {name}; --network takes a name or a TOML file")
-        except DecodeError as error:
-            fail(f"{name}: {error}")
-        except RecursionError:
-            fail(f"{name} is not TOML: it is nested too deeply")
-        except ValueError as error:  # no text, no TOML, or a number that Python refuses to read
-            fail(f"{name} is not TOML: {error}")
-    else:
-        chosen = networks.network(name)
-    return networks.with_activation_heights(chosen, dict(map(activation, heights)))
-
-
-def activation(text: str) -> tuple[str, int]:
-    """`segwit@100` as (`segwit`, 100)."""
-    name, at, height = text.partition("@")
-    if not at or not height.isascii() or not height.isdigit():
-        fail(f"--testactivationheight takes NAME@HEIGHT, such as segwit@100, not '{text}'")
-    return name, int(height)
-
-
 def named(switch: str, parse: Callable[[], T]) -> T:
     """What a switch means, or one line that names the switch."""
     try:
@@ -155,14 +125,19 @@ def named(switch: str, parse: Callable[[], T]) -> T:
 
 @click.group()
 def node() -> None:
-    """One node: run it, watch its gossip.
+    """One node: run it, watch its gossip, move its blocks.
 
     \b
     Examples:
       farthing node run --datadir ./data
       farthing node run --datadir ./b --listen 127.0.0.1:18444 --peer http://127.0.0.1:18443
       farthing node watch http://127.0.0.1:18443
+      farthing node import blocks.dat --datadir ./data
     """
+
+
+for each in (take_in, export, reindex):
+    node.add_command(each)
 
 
 @node.command()

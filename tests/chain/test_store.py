@@ -158,7 +158,7 @@ def test_damaged_header_rows_are_noticed() -> None:
     for row in damaged:
         store = stored(tree)
         store.write({key: row})
-        with pytest.raises(StoreError, match="headers in the store are damaged: delete"):
+        with pytest.raises(StoreError, match="headers in the store are damaged: rebuild"):
             load_headers(store, REGTEST)
 
 

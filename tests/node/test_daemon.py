@@ -115,7 +115,8 @@ def test_it_starts_answers_and_leaves_nothing_behind(
     assert process.end() == (0, "")
     assert time.monotonic() - begun < 1
     left = {each.name for each in (tmp_path / "regtest").iterdir()}
-    assert left - {"leveldb", "store.sqlite"} == {".lock", "debug.log", "mempool.dat"}
+    expected = {".lock", "blocks", "debug.log", "mempool.dat"}
+    assert left - {"leveldb", "store.sqlite"} == expected
 
 
 @pytest.mark.parametrize("how", ["SIGINT", "rpc"])

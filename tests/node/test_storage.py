@@ -236,7 +236,7 @@ def test_a_file_size_limit_reads_as_a_full_disk_and_loses_nothing(
         ("IO error: x.log: No space left on device", "the disk is full.*free some space"),
         ("database or disk is full", "the disk is full.*free some space"),
         ("attempt to write a readonly database", "may not be written: make it writable"),
-        ("Corruption: bad block", "damaged.*move it away"),
+        ("Corruption: bad block", "damaged.*rebuild it with farthing node reindex"),
         ("database is locked", "in use by another process"),
         ("[Errno 24] Too many open files", "too many open files: raise the limit"),
         ("disk I/O error", "can't be used .disk I/O error.: check the disk"),

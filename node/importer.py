@@ -1,0 +1,217 @@
+"""Blocks from files and to files, by the thousand: import, export, and reindex, which is an import.
+
+It knows blocks that come before their parents, blocks that are there already, and what to say of
+those that are no good. It does not know progress bars: each step is handed out, and whoever takes
+the steps may stop after any. Beside it: LoadExternalBlockFile in Bitcoin
+Core's `src/validation.cpp`.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from chain.block import HEADER_SIZE, Block, BlockHeader
+from chain.chainstate import Chainstate
+from chain.encoding import display_hash
+from chain.errors import DecodeError, Invalid
+from chain.params import NETWORKS, Params
+from chain.store import StoreError
+from node.config import NodeConfig
+from node.errors import StorageError
+from node.index import Index
+from node.storage.blocks import BlockFiles, block_files
+from node.storage.buffer import BufferedStore
+from node.storage.frames import HEAD, FrameFile, check_magic, frame, hiding_key
+from node.storage.opening import BLOCKS_FOLDER, DirectoryLock, open_data
+from node.storage.trouble import disk_trouble
+from node.threads import ThreadedVerifier
+
+MAX_WAITING = 100_000
+"""Blocks whose parents have not come yet; only their places in the file are kept."""
+
+
+class _Place(NamedTuple):
+    file: FrameFile
+    offset: int
+    length: int
+
+
+@dataclass
+class Tally:
+    """What became of the blocks so far."""
+
+    new: int = 0
+    known: int = 0
+    troubles: list[str] = field(default_factory=list)
+    """One line each: blocks that are no good, files that are damaged."""
+
+
+class Importer:
+    """Takes blocks into a chain. StorageError or StoreError: the disk failed, start again later."""
+
+    def __init__(self, chainstate: Chainstate, now: int) -> None:
+        self.chainstate = chainstate
+        self.tally = Tally()
+        self._now = now
+        self._waiting: dict[bytes, list[_Place]] = {}  # by the parent that is missing
+
+    def take(self, file: FrameFile) -> Iterator[int]:
+        """Take in all blocks of a file, in any order; after each, where in the file we are.
+
+        The file must stay open until `finish`: blocks may wait in it.
+        """
+        for offset, raw in file:
+            ready = [_Place(file, offset, len(raw))]
+            while ready:
+                place = ready.pop()
+                if place.offset != offset or place.file is not file:
+                    raw = place.file.read(place.offset, place.length)
+                ready += self._take(place, raw)
+            yield offset + place.length
+        if file.trouble:
+            self.tally.troubles.append(file.trouble)
+
+    def _take(self, place: _Place, raw: bytes) -> list[_Place]:
+        """Take in a block, or have it wait; the places of those that waited for it."""
+        header = BlockHeader.parse(raw[:HEADER_SIZE])
+        entry = self.chainstate.headers.get(header.hash)
+        if entry is not None and entry.has_body:
+            self.tally.known += 1
+        elif header.prev_hash not in self.chainstate.headers:
+            self._wait(header, place)
+            return []
+        elif not self._accept(place, raw):
+            return []
+        return self._waiting.pop(header.hash, [])
+
+    def _wait(self, header: BlockHeader, place: _Place) -> None:
+        if len(self._waiting) < MAX_WAITING:
+            self._waiting.setdefault(header.prev_hash, []).append(place)
+
+    def _accept(self, place: _Place, raw: bytes) -> bool:
+        try:
+            changes = self.chainstate.accept_block(Block.parse(raw), self._now).changes
+        except (DecodeError, Invalid) as error:
+            self._blame(place, raw, error)
+            return False
+        self.tally.new += 1
+        for block_hash, invalid in changes.failures.items():
+            self.tally.troubles.append(f"block {display_hash(block_hash)} is invalid ({invalid})")
+        return True
+
+    def _blame(self, place: _Place, raw: bytes, error: Exception) -> None:
+        shown = display_hash(BlockHeader.parse(raw[:HEADER_SIZE]).hash)
+        self.tally.troubles.append(
+            f"{place.file.path}: the block at byte {place.offset} ({shown}) is no good ({error})"
+        )
+
+    def finish(self) -> None:
+        """No more files: blocks that still wait are a trouble too."""
+        waiting = sum(map(len, self._waiting.values()))
+        if waiting:
+            parent, places = next(iter(self._waiting.items()))
+            self.tally.troubles.append(
+                f"{places[0].file.path}: {waiting} blocks can't be joined to the chain, the "
+                f"first at byte {places[0].offset}: block {display_hash(parent)} is missing"
+            )
+        self._waiting.clear()
+
+
+class Opened(NamedTuple):
+    """The data of a network, opened to take in many blocks."""
+
+    importer: Importer
+    buffer: BufferedStore
+    blocks: BlockFiles
+
+
+@contextlib.contextmanager
+def opened(config: NodeConfig, now: int, *, rebuilding: bool = False) -> Iterator[Opened]:
+    """Open the data of a network for an import, nobody else being in it.
+
+    Raises StorageError or StoreError. What is in the buffer at the end is written, unless the end
+    is an exception.
+    """
+    with DirectoryLock(config.folder), contextlib.ExitStack() as stack:
+        blocks = open_data(config.folder, config.params.magic, config.engine, rebuilding=rebuilding)
+        buffer = BufferedStore(blocks)
+        stack.callback(buffer.close)
+        indexers = () if config.no_index else (Index(buffer),)
+        chainstate = Chainstate(
+            config.params,
+            buffer,
+            verifier=ThreadedVerifier(config.threads),
+            indexers=indexers,
+            scripts_in_order=config.threads == 1,
+        )
+        for index in indexers:
+            index.catch_up(chainstate)
+        yield Opened(Importer(chainstate, now), buffer, blocks)
+        buffer.flush()
+
+
+def open_source(path: Path, params: Params) -> FrameFile:
+    """A file of blocks that somebody hands us. StorageError if it is none, or another network's."""
+    file = FrameFile(path, params.magic, hiding_key(path))
+    names = {each.magic: each.name for each in NETWORKS.values()} | {params.magic: params.name}
+    try:
+        check_magic(file, names)
+    except StorageError:
+        file.close()
+        raise
+    return file
+
+
+def own_sources(config: NodeConfig) -> list[FrameFile]:
+    """The block files of a network's data."""
+    folder = config.folder / BLOCKS_FOLDER
+    return [FrameFile(path, config.params.magic) for path in block_files(folder)]
+
+
+def export(chainstate: Chainstate, path: Path) -> Iterator[int]:
+    """Write the active chain to a file; after each block, how many are in it.
+
+    A file that has the chain's first blocks already is gone on with. StorageError if it holds
+    anything else, or for whatever the disk refuses; StoreError for a chain that is damaged.
+    """
+    magic = chainstate.params.magic
+    try:
+        path.touch()
+        height, end = _exported(chainstate, path)
+        with path.open("r+b") as file:
+            file.truncate(end)
+            file.seek(end)
+            yield height
+            while height <= chainstate.tip.height:
+                raw = chainstate.read_block_bytes(chainstate.active[height].hash)
+                if raw is None:
+                    raise StoreError(f"the body of {chainstate.active[height]} is missing")
+                file.write(frame(magic, raw))
+                height += 1
+                yield height
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise disk_trouble(path, error) from error
+
+
+def _exported(chainstate: Chainstate, path: Path) -> tuple[int, int]:
+    """How many blocks of the chain the file has, and where the last of them ends."""
+    height, active = 0, chainstate.active
+    with contextlib.closing(FrameFile(path, chainstate.params.magic)) as file:
+        for offset, raw in file:
+            block_hash = BlockHeader.parse(raw[:HEADER_SIZE]).hash
+            is_next = offset == file.end + HEAD.size and height <= active.height
+            if not is_next or active[height].hash != block_hash:
+                break
+            height += 1
+        else:
+            if file.magic.startswith(file.read(0, 4)):  # perhaps empty, or torn
+                return height, file.end
+    raise StorageError(
+        f"{path} holds something else than this chain's blocks (from byte {file.end} on): "
+        "remove it, or choose another name"
+    )

@@ -1,0 +1,161 @@
+"""Block files beside a store, and a buffer in front of it: what is written is read, or refused."""
+
+from pathlib import Path
+
+import pytest
+
+from chain.store import MemoryStore
+from node.errors import StorageError
+from node.storage.blocks import BlockFiles
+from node.storage.buffer import BufferedStore
+
+MAGIC = bytes.fromhex("fabfb5da")
+
+
+def key(number: int) -> bytes:
+    return b"b" + bytes([number]) * 32
+
+
+def body(number: int) -> bytes:
+    return bytes([number]) * (100 + number)
+
+
+def files(path: Path) -> list[tuple[str, int]]:
+    return [(file.name, file.stat().st_size) for file in sorted(path.iterdir())]
+
+
+def test_bodies_lie_in_files_and_the_rest_in_the_store(tmp_path: Path) -> None:
+    store = MemoryStore()
+    blocks = BlockFiles(store, tmp_path, MAGIC)
+    blocks.write({key(1): body(1), b"t": b"tip"}, sync=True)
+    blocks.write({b"c": b"coin"})
+    blocks.write({key(2): body(2)})
+    assert [blocks.get(key(number)) for number in (1, 2, 3)] == [body(1), body(2), None]
+    assert (blocks.get(b"t"), store.get(b"t"), dict(blocks.scan(b"c"))) == (
+        *(b"tip", b"tip"),
+        {b"c": b"coin"},
+    )
+    assert len(store.get(key(1)) or b"") == 16
+    raw = (tmp_path / "blk00000.dat").read_bytes()
+    assert raw == b"".join(MAGIC + (100 + n).to_bytes(4, "little") + body(n) for n in (1, 2))
+    blocks.write({key(1): None})
+    assert blocks.get(key(1)) is None
+    blocks.close()
+    blocks.close()
+
+
+def test_a_file_that_is_full_is_followed_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.storage.blocks.MAX_FILE_BYTES", 250)
+    store = MemoryStore()
+    for number in range(1, 6):
+        blocks = BlockFiles(store, tmp_path, MAGIC)
+        blocks.write({key(number): body(number)})
+        blocks.write({key(number + 10): body(number + 10)})
+        blocks.close()
+    assert len(files(tmp_path)) == 5
+    blocks = BlockFiles(store, tmp_path, MAGIC)
+    for number in (*range(1, 6), *range(11, 16)):
+        assert blocks.get(key(number)) == body(number)
+    blocks.close()
+
+
+@pytest.mark.parametrize("torn", [1, 5, 50])
+def test_a_torn_tail_is_cut_off_and_a_whole_block_left(tmp_path: Path, torn: int) -> None:
+    store = MemoryStore()
+    blocks = BlockFiles(store, tmp_path, MAGIC)
+    blocks.write({key(1): body(1)})
+    blocks.close()
+    name = tmp_path / "blk00000.dat"
+    whole = name.read_bytes()
+    for tail, left in ((whole[:torn], b""), (whole + whole[:torn], whole)):
+        name.write_bytes(whole + tail)
+        blocks = BlockFiles(store, tmp_path, MAGIC)
+        assert name.read_bytes() == whole + left
+        blocks.close()
+
+
+def test_a_file_begun_before_a_crash_is_gone_on_with(tmp_path: Path) -> None:
+    store = MemoryStore()
+    blocks = BlockFiles(store, tmp_path, MAGIC)
+    blocks.write({key(1): body(1)})
+    blocks.close()
+    (tmp_path / "blk00001.dat").write_bytes(MAGIC)
+    blocks = BlockFiles(store, tmp_path, MAGIC)
+    blocks.write({key(2): body(2)})
+    assert files(tmp_path) == [("blk00000.dat", 109), ("blk00001.dat", 110)]
+    assert [blocks.get(key(number)) for number in (1, 2)] == [body(1), body(2)]
+    blocks.close()
+
+
+def damaged(tmp_path: Path, store: MemoryStore) -> str:
+    with pytest.raises(StorageError) as caught:
+        blocks = BlockFiles(store, tmp_path, MAGIC)
+        try:
+            blocks.get(key(1))
+        finally:
+            blocks.close()
+    assert str(caught.value).endswith(": rebuild it with farthing node reindex")
+    return str(caught.value)
+
+
+def test_damage_is_named(tmp_path: Path) -> None:
+    store = MemoryStore()
+    blocks = BlockFiles(store, tmp_path, MAGIC)
+    blocks.write({key(1): body(1), key(2): body(2)})
+    blocks.close()
+    name = tmp_path / "blk00000.dat"
+    whole = name.read_bytes()
+    for at in (8, 60, 108):
+        name.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert f"{name} is damaged (the block at byte 8)" in damaged(tmp_path, store)
+    name.write_bytes(whole[:-1])
+    assert f"{name} is damaged, bytes are missing" in damaged(tmp_path, store)
+    name.unlink()
+    assert f"{name} is damaged, bytes are missing" in damaged(tmp_path, store)
+    name.write_bytes(whole)
+    store.write({key(1): b"neither here nor there"})
+    assert "database" in damaged(tmp_path, store)
+    assert "is not complete" in damaged(tmp_path, MemoryStore())
+
+
+def test_a_file_that_vanishes_or_can_not_be_read(tmp_path: Path) -> None:
+    store = MemoryStore()
+    blocks = BlockFiles(store, tmp_path, MAGIC)
+    blocks.write({key(1): body(1)})
+    (tmp_path / "blk00000.dat").unlink()
+    with pytest.raises(StorageError, match="is damaged"):
+        blocks.get(key(1))
+    (tmp_path / "blk00000.dat").mkdir()
+    with pytest.raises(StorageError, match="can't be used"):
+        blocks.get(key(1))
+    blocks.close()
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StorageError):
+        BlockFiles(MemoryStore(), tmp_path / "file", MAGIC)
+
+
+def test_data_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
+    store = MemoryStore()
+    store.write({b"v": b"2"})
+    with pytest.raises(StorageError, match=r"of an earlier version.*use another --datadir"):
+        BlockFiles(store, tmp_path, MAGIC)
+
+
+def test_a_buffer_writes_when_it_is_full_or_told_to() -> None:
+    store = MemoryStore()
+    buffer = BufferedStore(store, limit_bytes=1000)
+    buffer.write({b"a": b"1"}, sync=True)
+    buffer.write({b"b": b"2", b"a": None})
+    assert (buffer.get(b"a"), buffer.get(b"b"), buffer.get(b"c")) == (None, b"2", None)
+    assert (store.get(b"a"), store.get(b"b")) == (None, None)
+    buffer.flush()
+    assert store.get(b"b") == b"2"
+    buffer.write({b"d": bytes(900)})
+    assert store.get(b"d") == bytes(900)  # 900 and what a row costs
+    buffer.write({b"e": b"3"})
+    assert dict(buffer.scan(b"e")) == {b"e": b"3"} == dict(store.scan(b"e"))
+    buffer.write({b"f": b"4"})
+    buffer.close()
+    assert store.get(b"f") is None
