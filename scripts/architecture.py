@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = ("chain", "wallet", "node", "scripts")
 # Packages whose __init__ docstring lists their files in reading order.
 LISTED = (
-    *("chain", "chain/script", "wallet"),
+    *("chain", "chain/script", "wallet", "wallet/psbt"),
     *("node", "node/mempool", "node/peers", "node/rpc", "node/storage"),
 )
 # The line of node/__init__ below which files may do I/O.

@@ -19,6 +19,7 @@ Reading order, which is also the import order: a file imports only files above i
     coin_selection  which coins pay
     builder         an unsigned transaction with change
     signer          signatures
+    psbt/           payments signed apart: partially signed transactions
     wallet          Wallet: all of it together
 
 `from wallet import Wallet` is the way in; `wallet.client.EsploraClient` is the node at the other

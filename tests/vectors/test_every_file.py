@@ -48,6 +48,10 @@ READ = {
     "bip39.json": (288, "wallet.test_mnemonic"),
     "bip39_jp.json": (24, "wallet.test_mnemonic"),
     "descriptor_checksums.json": (18, "wallet.test_descriptor wallet.test_script_expression"),
+    "bip174.json": (34, "wallet.test_psbt_packet"),
+    "bip370.json": (48, "wallet.test_psbt_packet"),
+    "bip371.json": (17, "wallet.test_psbt_packet"),
+    "bip373.json": (24, "wallet.test_psbt_packet"),
     "bip380.json": (45, "wallet.test_script_expression"),
     "bip381.json": (21, "wallet.test_script_expression"),
     "bip382.json": (23, "wallet.test_script_expression"),
@@ -72,11 +76,7 @@ WORDS_ONLY = {
 NOT_BUILT = {
     "bip85.json": "other seeds out of a seed",
     "bip152.txt": "compact blocks",
-    "bip174.json": "partially signed transactions",
     "bip352_send_and_receive_test_vectors.json": "silent payments",
-    "bip370.json": "partially signed transactions, version 2",
-    "bip371.json": "partially signed transactions, fields of taproot",
-    "bip373.json": "partially signed transactions, fields of MuSig2",
     "electrum_seeds.json": "another wallet's words",
     **{
         f"bip327/{name}_vectors.json": "MuSig2"

@@ -1,0 +1,132 @@
+"""Updating: what signers must know, from descriptors and the transactions that are spent.
+
+For each input the output it spends and its scripts; for each key its origin, by which a signer sees
+that it is its own; for each output of ours the same, so that a signer can tell change from payment.
+Does no I/O and knows no private key.
+
+Reference: BIP 174 (Updater), 371.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from chain.encoding import var_bytes
+from chain.script.script import witness_program
+from chain.transaction import Transaction
+from wallet.psbt.fields import (
+    In,
+    Out,
+    field_key,
+    write_origin,
+    write_tap_origin,
+)
+from wallet.psbt.packet import Psbt
+from wallet.script_expression import LEAF_VERSION, Expansion, OutputDescriptor
+
+LOOK_AHEAD = 1_000  # indexes of a ranged descriptor that are looked through, on each branch
+
+
+def update(
+    psbt: Psbt,
+    descriptors: Sequence[OutputDescriptor],
+    sources: Mapping[bytes, Transaction],
+    *,
+    look_ahead: int = LOOK_AHEAD,
+) -> Psbt:
+    """The packet with what is known; `sources` are transactions by txid, in wire order."""
+    scripts = {output.script_pubkey for output in psbt.transaction.outputs}
+    spent = []
+    for each in psbt.transaction.inputs:
+        source = sources.get(each.outpoint.txid)
+        has_output = source is not None and each.outpoint.index < len(source.outputs)
+        spent.append(source.outputs[each.outpoint.index] if source and has_output else None)
+    scripts |= {output.script_pubkey for output in spent if output is not None}
+    known = find(descriptors, scripts, look_ahead)
+    inputs = []
+    for fields, each, output in zip(psbt.inputs, psbt.transaction.inputs, spent, strict=True):
+        found = dict(fields)
+        if output is not None:
+            expansion = known.get(output.script_pubkey)
+            program = witness_program(_inner(output.script_pubkey, expansion))
+            if program is None or program[0] == 0:  # what a signature before taproot rests on
+                raw = sources[each.outpoint.txid].serialize()
+                found.setdefault(field_key(In.NON_WITNESS_UTXO), raw)
+            if program is not None:
+                found.setdefault(field_key(In.WITNESS_UTXO), output.serialize())
+            if expansion is not None:
+                found |= {key: value for key, value in _input(expansion) if key not in found}
+        inputs.append(found)
+    outputs = []
+    for fields, output in zip(psbt.outputs, psbt.transaction.outputs, strict=True):
+        expansion = known.get(output.script_pubkey)
+        news = dict(_output(expansion)) if expansion is not None else {}
+        outputs.append({**news, **fields})
+    return Psbt(psbt.transaction, psbt.fields, tuple(inputs), tuple(outputs))
+
+
+def find(
+    descriptors: Sequence[OutputDescriptor], scripts: set[bytes], look_ahead: int = LOOK_AHEAD
+) -> dict[bytes, Expansion]:
+    """The places of descriptors that pay to these scripts; looks until it has found all."""
+    found: dict[bytes, Expansion] = {}
+    for index in range(look_ahead):
+        for descriptor in descriptors:
+            if index and not descriptor.is_ranged:
+                continue
+            for branch in range(descriptor.branches):
+                for expansion in descriptor.expand_all(index, branch):
+                    if expansion.script_pubkey in scripts:
+                        found[expansion.script_pubkey] = expansion
+        if len(found) == len(scripts):
+            break
+    return found
+
+
+def _inner(script: bytes, expansion: Expansion | None) -> bytes:
+    return (expansion and expansion.redeem_script) or script
+
+
+Field = tuple[bytes, bytes]
+
+
+def _input(known: Expansion) -> Iterable[Field]:
+    if known.redeem_script is not None:
+        yield field_key(In.REDEEM_SCRIPT), known.redeem_script
+    if known.witness_script is not None:
+        yield field_key(In.WITNESS_SCRIPT), known.witness_script
+    if known.internal_key is None:
+        for key in known.keys:
+            yield field_key(In.BIP32_DERIVATION, key.key), write_origin(key.origin)
+        return
+    for leaf in known.leaves:
+        block = bytes([LEAF_VERSION | known.output_parity]) + known.internal_key
+        key_data = block + b"".join(leaf.way)
+        yield field_key(In.TAP_LEAF_SCRIPT, key_data), leaf.script + bytes([LEAF_VERSION])
+    yield from _tap_origins(In.TAP_BIP32_DERIVATION, known)
+    yield field_key(In.TAP_INTERNAL_KEY), known.internal_key
+    if known.merkle_root:
+        yield field_key(In.TAP_MERKLE_ROOT), known.merkle_root
+
+
+def _output(known: Expansion) -> Iterable[Field]:
+    if known.redeem_script is not None:
+        yield field_key(Out.REDEEM_SCRIPT), known.redeem_script
+    if known.witness_script is not None:
+        yield field_key(Out.WITNESS_SCRIPT), known.witness_script
+    if known.internal_key is None:
+        for key in known.keys:
+            yield field_key(Out.BIP32_DERIVATION, key.key), write_origin(key.origin)
+        return
+    yield field_key(Out.TAP_INTERNAL_KEY), known.internal_key
+    if known.leaves:
+        tree = b"".join(
+            bytes([len(leaf.way), LEAF_VERSION]) + var_bytes(leaf.script) for leaf in known.leaves
+        )
+        yield field_key(Out.TAP_TREE), tree
+    yield from _tap_origins(Out.TAP_BIP32_DERIVATION, known)
+
+
+def _tap_origins(kind: int, known: Expansion) -> Iterable[Field]:
+    """Each key once, with all leaves that it is in."""
+    for key in dict.fromkeys(known.keys):
+        hashes = tuple(leaf.hash for leaf in known.leaves if key in leaf.keys)
+        yield field_key(kind, key.x_only), write_tap_origin(hashes, key.origin)
