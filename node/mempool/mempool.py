@@ -190,16 +190,21 @@ class Mempool(Pool):
             self.return_after_reorg(changes, now)
 
     def remove_for_block(self, block: Block) -> None:
-        """Remove what a connected block contains, and what it contradicts."""
+        """Remove what a connected block contains, and what it contradicts.
+
+        Of both it is forgotten that they were prioritised. Core: removeForBlock.
+        """
         mined: set[MempoolEntry] = set()
         contradicted: set[MempoolEntry] = set()
-        for tx in block.transactions if len(self) else ():
+        for tx in block.transactions if len(self) or self.deltas else ():
+            self.deltas.pop(tx.txid, None)
             entry = self.get(tx.txid)
             if entry:
                 mined.add(entry)
                 continue
             for spender in (self.spender_of(tx_in.outpoint) for tx_in in tx.inputs):
                 if spender:
+                    self.deltas.pop(spender.txid, None)
                     contradicted |= spender.descendants() | {spender}
         self._take_out(contradicted, "conflict")
         self._take_out(mined, "block")

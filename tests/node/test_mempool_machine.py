@@ -1,14 +1,8 @@
-"""The mempool against a naive one: accept, replace, mine, reorganise, expire, trim, restart.
+"""The mempool against a naive one, whatever happens in whatever order.
 
-They come in any order.
-The naive mempool keeps a list and works everything out anew, from the blocks of the active chain
-and from all that waits. It knows nothing of links, heaps or events.
+Accept, replace, hand in together, prioritise, mine, reorganise, expire, trim, restart: what waits,
+what it counts for, the answers, who left and why, and the order of mining must be the naive one's.
 """
-
-from collections.abc import Iterable
-from dataclasses import dataclass
-from fractions import Fraction
-from itertools import combinations
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -19,200 +13,43 @@ from chain.chainstate import ChainChanges
 from chain.errors import Invalid
 from chain.transaction import OutPoint, Transaction
 from node.errors import Rejected
+from node.events import TransactionAccepted
 from node.mempool.mempool import Mempool
 from node.mempool.policy import PolicyOptions
-from node.mempool.pool import memory_usage
 from node.mempool.saved import dump, parse, restore
+from node.mempool.submission import submit
 from tests.builders import Spendable
+from tests.node.naive_mempool import (
+    EXPIRY_S,
+    MATURITY,
+    NO_LIMIT,
+    ROOM_BYTES,
+    Lines,
+    NaiveMempool,
+    diagram,
+)
 from tests.node.support import HOME, Scene
 
-MATURITY = 2
-EXPIRY_S = 3_000
-ROOM_BYTES = 16_000  # about seven payments
-NO_LIMIT = 10**9
 PICKS = st.lists(st.integers(0, 10_000), min_size=1, max_size=2)
 FEES = st.sampled_from([0, 60, 500, 1_000, 1_100, 2_000, 3_500, 10_000, 50_000])
-
-
-@dataclass(eq=False)
-class Waiting:
-    """A line in the naive mempool."""
-
-    tx: Transaction
-    fee: int
-    time: int
-    number: int
-
-    @property
-    def spent(self) -> set[OutPoint]:
-        return {each.outpoint for each in self.tx.inputs}
-
-
-def chunks(lines: list[Waiting]) -> list[list[Waiting]]:
-    """What to mine first, then, and so on: always the set that pays best, of all there are."""
-    left, found = list(lines), []
-    while left:
-        names = {line.tx.txid for line in left}
-        sets = (few for size in range(1, len(left) + 1) for few in combinations(left, size))
-        best = max((few for few in sets if is_closed(few, names)), key=feerate_of)
-        found.append(list(best))
-        left = [line for line in left if line not in best]
-    return found
-
-
-def is_closed(few: tuple[Waiting, ...], names: set[bytes]) -> bool:
-    """No member has a parent that waits and is not a member."""
-    outside = names - {line.tx.txid for line in few}
-    return not any(outpoint.txid in outside for line in few for outpoint in line.spent)
-
-
-def feerate_of(lines: Iterable[Waiting]) -> Fraction:
-    return Fraction(sum(line.fee for line in lines), sum(line.tx.weight for line in lines))
-
-
-def gained(lines: list[Waiting], weight: int) -> Fraction:
-    """What the best blocks of so much weight hold in fees, if they may be filled exactly."""
-    total = Fraction(0)
-    for chunk in chunks(lines):
-        size = sum(line.tx.weight for line in chunk)
-        total += feerate_of(chunk) * min(size, weight)
-        weight -= min(size, weight)
-    return total
-
-
-def is_better(new: list[Waiting], old: list[Waiting]) -> bool:
-    """More for blocks of some weight, less for none."""
-    places = {0}
-    for side in (new, old):
-        for chunk in (parts := chunks(side)):
-            until = parts[: parts.index(chunk) + 1]
-            places.add(sum(line.tx.weight for part in until for line in part))
-    gains = [gained(new, place) - gained(old, place) for place in places]
-    return min(gains) >= 0 and max(gains) > 0
-
-
-class Naive:
-    """What must happen, found the slow way."""
-
-    def __init__(self, scene: Scene) -> None:
-        self.scene = scene
-        self.lines: list[Waiting] = []
-        self.arrivals = 0
-
-    def coins(self) -> dict[OutPoint, tuple[int, int, bool]]:
-        """All unspent outputs of the active chain: value, height, whether of a coinbase."""
-        chainstate = self.scene.chain.chainstate
-        found: dict[OutPoint, tuple[int, int, bool]] = {}
-        for height in range(1, chainstate.active.height + 1):
-            block = chainstate.read_block(chainstate.active[height].hash)
-            assert block is not None
-            for tx in block.transactions:
-                for tx_in in tx.inputs:
-                    found.pop(tx_in.outpoint, None)
-                for index, output in enumerate(tx.outputs):
-                    coin = output.value, height, tx.is_coinbase
-                    found[OutPoint(tx.txid, index)] = coin
-        return found
-
-    def outputs(self) -> dict[OutPoint, int]:
-        return {
-            OutPoint(line.tx.txid, index): output.value
-            for line in self.lines
-            for index, output in enumerate(line.tx.outputs)
-        }
-
-    def fee(self, tx: Transaction) -> int | None:
-        """None if an input is missing or too young."""
-        coins, outputs, total = self.coins(), self.outputs(), 0
-        for tx_in in tx.inputs:
-            if tx_in.outpoint in outputs:
-                total += outputs[tx_in.outpoint]
-                continue
-            value, height, is_coinbase = coins.get(tx_in.outpoint, (0, NO_LIMIT, True))
-            if is_coinbase and self.scene.chain.height + 1 - height < MATURITY:
-                return None
-            total += value
-        return total - sum(output.value for output in tx.outputs)
-
-    def with_descendants(self, lines: list[Waiting]) -> list[Waiting]:
-        found = list(lines)
-        for line in found:
-            made = {OutPoint(line.tx.txid, index) for index in range(len(line.tx.outputs))}
-            found += [each for each in self.lines if each.spent & made and each not in found]
-        return found
-
-    def with_ancestors(self, tx: Transaction) -> list[Waiting]:
-        names = {each.outpoint.txid for each in tx.inputs}
-        parents = [line for line in self.lines if line.tx.txid in names]
-        return parents + [each for parent in parents for each in self.with_ancestors(parent.tx)]
-
-    def drop(self, lines: list[Waiting]) -> None:
-        gone = self.with_descendants(lines)
-        self.lines = [line for line in self.lines if line not in gone]
-
-    def offer(self, tx: Transaction, now: int, min_feerate: int) -> str:
-        """The expected answer."""
-        fee = self.fee(tx)
-        spent = {each.outpoint for each in tx.inputs}
-        conflicts = [line for line in self.lines if line.spent & spent]
-        if any(line.tx.wtxid == tx.wtxid for line in self.lines):
-            return "txn-already-in-mempool"
-        if fee is None:
-            known = any(OutPoint(tx.txid, index) in self.coins() for index in range(8))
-            return "txn-already-known" if known else "bad-txns-inputs-missingorspent"
-        if fee * 1_000 < min_feerate * tx.vsize:
-            return "fee not met"
-        evicted = self.with_descendants(conflicts)
-        if conflicts:
-            if (fee - sum(line.fee for line in evicted)) * 1_000 < 100 * tx.vsize:
-                return "insufficient fee"
-            left = [line for line in self.lines if line not in evicted]
-            if not is_better([*left, Waiting(tx, fee, now, 0)], self.lines):
-                return "replacement-failed"
-            if any(line in conflicts for line in self.with_ancestors(tx)):
-                return "bad-txns-spends-conflicting-tx"
-        self.lines = [line for line in self.lines if line not in evicted]
-        self.lines.append(Waiting(tx, fee, now, self.arrivals))
-        self.arrivals += 1
-        return "accepted"
-
-    def limit(self, now: int) -> None:
-        self.drop([line for line in self.lines if line.time + EXPIRY_S < now])
-        while sum(memory_usage(line.tx) for line in self.lines) > ROOM_BYTES:
-            self.drop(chunks(self.lines)[-1])
-
-    def follow(self, changes: ChainChanges, now: int) -> None:
-        for _, block in changes.connected:
-            mined = {tx.txid for tx in block.transactions}
-            spent = {each.outpoint for tx in block.transactions for each in tx.inputs}
-            self.drop(
-                [each for each in self.lines if each.tx.txid not in mined and each.spent & spent]
-            )
-            self.lines = [line for line in self.lines if line.tx.txid not in mined]
-        if not changes.disconnected:
-            return
-        for _, block in reversed(changes.disconnected):
-            for tx in block.transactions[1:]:
-                self.offer(tx, now, 0)
-        while invalid := [line for line in self.lines if self.fee(line.tx) is None]:
-            self.drop(invalid)
-        self.limit(now)
 
 
 class MempoolMachine(RuleBasedStateMachine):
     """Whatever happens in whatever order, both agree."""
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(most=st.sampled_from([2, 3, 4, 64]))
+    def begin(self, most: int) -> None:
         options = PolicyOptions(
             expiry_s=EXPIRY_S,
             max_mempool_bytes=ROOM_BYTES,
-            max_cluster_count=NO_LIMIT,
+            max_cluster_count=most,
             max_cluster_vsize=NO_LIMIT,
         )
         self.scene = Scene(options, coins=8)
-        self.naive = Naive(self.scene)
+        self.naive = NaiveMempool(self.scene, most)
         self.made: list[Transaction] = []
+        self.told: set[bytes] = set()
+        self.left: dict[bytes, str] = {}
 
     @property
     def mempool(self) -> Mempool:
@@ -222,21 +59,26 @@ class MempoolMachine(RuleBasedStateMachine):
         """Everything that has ever been an output of the tests' own."""
         return self.scene.chain._known
 
+    def live(self) -> list[OutPoint]:
+        """What is unspent in the chain, and old enough."""
+        height = self.scene.chain.height + 1
+        return [
+            outpoint
+            for outpoint, (_, born, is_coinbase) in self.naive.coins().items()
+            if outpoint in self.known() and (not is_coinbase or height - born >= MATURITY)
+        ]
+
+    # Payments.
+
     @rule(picks=PICKS, fee=FEES, parts=st.integers(1, 3))
     def spend_coins(self, picks: list[int], fee: int, parts: int) -> None:
         """Spend what is unspent in the chain, perhaps by somebody who waits."""
-        height = self.scene.chain.height + 1
-        live = [
-            outpoint
-            for outpoint, (_, born, is_coinbase) in self.naive.coins().items()
-            if not is_coinbase or height - born >= MATURITY
-        ]
-        self.pay([outpoint for outpoint in live if outpoint in self.known()], picks, fee, parts)
+        self.pay(self.live(), picks, fee, parts)
 
     @rule(picks=PICKS, fee=FEES, parts=st.integers(1, 3))
     def spend_waiting(self, picks: list[int], fee: int, parts: int) -> None:
         """Spend outputs of what waits, perhaps spent already."""
-        self.pay(list(self.naive.outputs()), picks, fee, parts)
+        self.pay(list(self.naive.outputs(self.naive.lines)), picks, fee, parts)
 
     @rule(picks=PICKS, fee=FEES)
     def compete(self, picks: list[int], fee: int) -> None:
@@ -251,13 +93,17 @@ class MempoolMachine(RuleBasedStateMachine):
 
     def pay(self, outpoints: list[OutPoint], picks: list[int], fee: int, parts: int) -> None:
         if outpoints:
-            chosen = dict.fromkeys(outpoints[pick % len(outpoints)] for pick in picks)
-            sources = [self.known()[outpoint] for outpoint in chosen]
-            # No two alike, so that one is always the worse.
-            fee += len(self.made) % 59
-            tx = self.scene.chain.pay(sources, HOME, fee=fee, parts=parts)
-            self.made.append(tx)
-            self.offer(tx)
+            self.offer(self.make(outpoints, picks, fee, parts))
+
+    def make(
+        self, outpoints: list[OutPoint], picks: list[int], fee: int, parts: int
+    ) -> Transaction:
+        chosen = dict.fromkeys(outpoints[pick % len(outpoints)] for pick in picks)
+        sources = [self.known()[outpoint] for outpoint in chosen]
+        # No two alike, so that one is always the worse.
+        tx = self.scene.chain.pay(sources, HOME, fee=fee + len(self.made) % 59, parts=parts)
+        self.made.append(tx)
+        return tx
 
     @rule(pick=st.integers(0, 10_000))
     def offer_again(self, pick: int) -> None:
@@ -281,6 +127,43 @@ class MempoolMachine(RuleBasedStateMachine):
             assert invalid.reject_reason == "bad-txns-premature-spend-of-coinbase"
             answer = "bad-txns-inputs-missingorspent"  # the naive one tells no difference
         assert answer.endswith(expected), (answer, expected)
+
+    @rule(
+        picks=PICKS,
+        fees=st.tuples(st.sampled_from([0, 0, 60, 1_000]), FEES),
+        waiting=st.booleans(),
+        beside=st.booleans(),
+    )
+    def hand_in_together(
+        self, picks: list[int], fees: tuple[int, int], waiting: bool, beside: bool
+    ) -> None:
+        """A parent and its child, who may pay for both and may spend something else too."""
+        outputs = list(self.naive.outputs(self.naive.lines)) if waiting else []
+        outpoints = outputs or self.live()
+        if not outpoints:
+            return
+        parent = self.make(outpoints, picks[:1], fees[0], 2)
+        sources = [OutPoint(parent.txid, 0)]
+        taken = [each.outpoint for each in parent.inputs]
+        if beside and (others := [each for each in self.live() if each not in taken]):
+            sources.append(others[picks[-1] % len(others)])
+        child = self.make(sources, list(range(len(sources))), fees[1], 1)
+        now = self.scene.now
+        self.naive.offer_family(parent, child, now, self.mempool.min_feerate(now))
+        self.naive.limit(now)
+        result = submit(self.mempool, [parent, child], now)
+        expected = {line.tx.txid for line in self.naive.lines}
+        assert (result.error is None) == (parent.txid in expected and child.txid in expected)
+
+    @rule(pick=st.integers(0, 10_000), delta=st.sampled_from([-2_000, -500, 300, 5_000]))
+    def prioritise(self, pick: int, delta: int) -> None:
+        """The operator favours, or not, what waits or was made at any time."""
+        if self.made:
+            txid = self.made[pick % len(self.made)].txid
+            self.mempool.prioritise(txid, delta)
+            self.naive.prioritise(txid, delta)
+
+    # The chain moves.
 
     @rule(share=st.integers(0, 4), rival=st.booleans())
     def mine(self, share: int, rival: bool) -> None:
@@ -322,9 +205,30 @@ class MempoolMachine(RuleBasedStateMachine):
         if fill:
             self.mine(4, False)
 
+    def move(self, changes: ChainChanges) -> None:
+        assert not changes.failures
+        self.mempool.follow(changes, self.scene.now)
+        self.naive.follow(changes, self.scene.now, self.trimmed)
+
+    def trimmed(self, group: Lines) -> Lines:
+        """Who left a cluster that came back too large: that is told here, and checked there."""
+        self.hear()
+        return [line for line in group if self.left.get(line.tx.txid) == "reorg"]
+
+    def hear(self) -> None:
+        """Who came, and who left and why, the last time."""
+        for event in self.mempool.take_events():
+            if isinstance(event, TransactionAccepted):
+                self.told.add(event.entry.txid)
+                self.left.pop(event.entry.txid, None)
+            else:
+                self.told.remove(event.txid)
+                self.left[event.txid] = event.why
+
+    # Time passes.
+
     @rule(seconds=st.sampled_from([1, 300, 999]))
     def wait(self, seconds: int) -> None:
-        """Time passes."""
         self.scene.now += seconds
         self.mempool.expire(self.scene.now)
         self.naive.limit(self.scene.now)
@@ -336,23 +240,48 @@ class MempoolMachine(RuleBasedStateMachine):
         self.scene.mempool = Mempool(self.scene.chain.chainstate, self.mempool.options)
         for _ in restore(self.mempool, saved, self.scene.now):
             self.mempool.check_consistency()
+        self.mempool.take_events()
         lost = [line for line in self.naive.lines if line.tx.txid not in self.mempool]
-        cheap = [line for line in lost if line.fee * 1_000 < 100 * line.tx.vsize]
-        self.naive.drop(cheap)
+        cheap = [line for line in lost if line.paid * 1_000 < 100 * line.tx.vsize]
+        self.naive.drop(cheap, "restart")
         assert all(line not in self.naive.lines for line in lost)
+        self.told = {line.tx.txid for line in self.naive.lines}
 
-    def move(self, changes: ChainChanges) -> None:
-        assert not changes.failures
-        self.mempool.follow(changes, self.scene.now)
-        self.naive.follow(changes, self.scene.now)
+    # What must hold.
 
     @invariant()
     def both_agree(self) -> None:
-        """And what waits is whole, and was told."""
+        """What waits is the same, counts for the same, and is whole."""
         self.mempool.check_consistency()
-        assert {entry.txid: entry.fee for entry in self.mempool} == {
-            line.tx.txid: line.fee for line in self.naive.lines
+        assert {entry.txid: (entry.fee, entry.modified_fee) for entry in self.mempool} == {
+            line.tx.txid: (line.fee, line.paid) for line in self.naive.lines
         }
+        assert self.mempool.total_fee == sum(line.fee for line in self.naive.lines)
+        favoured = {txid: delta for txid, delta in self.naive.deltas.items() if delta}
+        assert self.mempool.deltas == favoured
+
+    @invariant()
+    def nobody_leaves_without_a_cause(self) -> None:
+        """What was acknowledged waits, or was told to be gone, for the naive one's reason."""
+        self.hear()
+        assert self.left == {txid: self.naive.why.get(txid) for txid in self.left}
+        self.left.clear()
+        assert self.told == {entry.txid for entry in self.mempool}
+
+    @invariant()
+    def what_is_mined_first_is_best(self) -> None:
+        """The order is topological, and no other order of all would earn more at any point."""
+        seen: set[bytes] = set()
+        steps: list[tuple[int, int]] = []
+        for chunk in self.mempool.chunks():
+            for entry in chunk.entries:
+                assert {parent.txid for parent in entry.parents} <= seen
+                seen.add(entry.txid)
+            fee, weight = chunk.feerate
+            if steps and steps[-1][0] * weight == fee * steps[-1][1]:  # at one feerate
+                fee, weight = fee + steps[-1][0], weight + steps.pop()[1]
+            steps.append((fee, weight))
+        assert steps == diagram(self.naive.lines)
 
 
 MempoolMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

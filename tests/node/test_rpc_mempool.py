@@ -234,3 +234,15 @@ def test_the_operator_may_value_a_transaction_otherwise(served: Served) -> None:
     assert served.rpc("getprioritisedtransactions") == {}
     what = "Priority is no longer supported, dummy argument to prioritisetransaction must be 0."
     assert refusal(served, "prioritisetransaction", name, 1, 1) == (-8, what)
+
+
+def test_a_block_ends_what_the_operator_valued(served: Served) -> None:
+    mined, rival = pay(served, fee=2_000), pay(served, fee=3_000)
+    served.rpc("sendrawtransaction", mined.serialize().hex())
+    other = "ab" * 32
+    for name in (shown(mined.txid), shown(rival.txid), other):
+        served.rpc("prioritisetransaction", name, 0, 700)
+    served.chain.mine(1, txs=[rival])
+    kept = {other: {"fee_delta": 700, "in_mempool": False}}
+    assert served.rpc("getprioritisedtransactions") == kept
+    assert served.rpc("getrawmempool") == []
