@@ -79,6 +79,7 @@ def restore(mempool: Mempool, saved: Saved, now: int) -> Iterator[None]:
     `now` in Unix seconds. Between steps the mempool may change.
     """
     too_cheap: dict[bytes, Transaction] = {}
+    times: dict[bytes, int] = {}
     for txid, delta in saved.deltas.items():
         mempool.prioritise(txid, delta)
     for tx, time, delta in saved.transactions:
@@ -86,7 +87,10 @@ def restore(mempool: Mempool, saved: Saved, now: int) -> Iterator[None]:
             mempool.prioritise(tx.txid, delta)
         if time + mempool.options.expiry_s >= now and tx.txid not in mempool:
             _take_in(mempool, tx, now, too_cheap)
-            mempool.backdate(tx.txid, min(time, now))
+            times[tx.txid] = min(time, now)
+            for txid in (tx.txid, *(tx_in.outpoint.txid for tx_in in tx.inputs)):
+                if txid in times:  # a parent too, who may have come in only now
+                    mempool.backdate(txid, times[txid])
         yield
     mempool.unbroadcast.update((txid, None) for txid in saved.unbroadcast if txid in mempool)
 
