@@ -11,6 +11,7 @@ from collections.abc import Callable
 from chain.errors import DecodeError
 
 MAX_COMPACT_SIZE = 0x02000000  # 32 MiB; Core: MAX_SIZE
+_ONE_BYTE = [bytes([n]) for n in range(0xFD)]
 _SIGN = 0x00800000
 _MANTISSA = 0x007FFFFF
 
@@ -18,7 +19,7 @@ _MANTISSA = 0x007FFFFF
 def write_compact_size(n: int) -> bytes:
     """A count or length in 1, 3, 5 or 9 bytes, the fewest that hold it. `n` is below 2^64."""
     if n < 0xFD:
-        return n.to_bytes(1, "little")
+        return _ONE_BYTE[n]
     if n <= 0xFFFF:
         return b"\xfd" + n.to_bytes(2, "little")
     if n <= 0xFFFFFFFF:

@@ -19,6 +19,7 @@ from chain.script.flags import P2SH, WITNESS, ScriptFlag
 from chain.script.script import count_sigops, instructions, is_p2sh, is_push_only, witness_program
 from chain.transaction import (
     MAX_MONEY,
+    NULL_OUTPOINT,
     SEQUENCE_FINAL,
     WITNESS_SCALE_FACTOR,
     OutPoint,
@@ -56,7 +57,7 @@ def check_transaction(tx: Transaction) -> None:
         length = len(tx.inputs[0].script_sig)
         if not MIN_COINBASE_SCRIPT_BYTES <= length <= MAX_COINBASE_SCRIPT_BYTES:
             raise Invalid(Reason.BAD_CB_LENGTH)
-    elif any(tx_in.outpoint.is_null for tx_in in tx.inputs):
+    elif NULL_OUTPOINT in [tx_in.outpoint for tx_in in tx.inputs]:
         raise Invalid(Reason.BAD_TXNS_PREVOUT_NULL)
 
 
@@ -115,7 +116,7 @@ def check_inputs(
         value_in += coin.output.value
         if not (0 <= coin.output.value <= MAX_MONEY and value_in <= MAX_MONEY):
             raise Invalid(Reason.BAD_TXNS_INPUTVALUES_OUTOFRANGE)
-    value_out = sum(output.value for output in tx.outputs)
+    value_out = sum([output.value for output in tx.outputs])
     if value_in < value_out:
         detail = f"value in ({format_money(value_in)}) < value out ({format_money(value_out)})"
         raise Invalid(Reason.BAD_TXNS_IN_BELOWOUT, detail)
@@ -127,9 +128,9 @@ def check_inputs(
 
 def legacy_sigops(tx: Transaction) -> int:
     """Signature operations written in the transaction itself, counted the oldest way."""
-    return sum(count_sigops(tx_in.script_sig, False) for tx_in in tx.inputs) + sum(
-        count_sigops(output.script_pubkey, False) for output in tx.outputs
-    )
+    scripts = [tx_in.script_sig for tx_in in tx.inputs]
+    scripts += [output.script_pubkey for output in tx.outputs]
+    return sum([count_sigops(script, False) for script in scripts if script])
 
 
 def sigop_cost(tx: Transaction, spent: Sequence[Coin], flags: ScriptFlag) -> int:

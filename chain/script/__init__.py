@@ -10,6 +10,7 @@ Reading order, which is also the import order: a file imports only files above i
     templates     the standard shapes of a scriptPubKey
     sighash       what a signature signs: legacy, witness v0, taproot
     signatures    the encodings that signatures and keys must have
+    single_key    spends by one key, without a script being run
     checker       signatures and lock times checked against a transaction
     machine       the stack machine: its state, its limits, and the loop
     operations    what each opcode does: flow, stack, arithmetic, hashes

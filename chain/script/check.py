@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from chain.script.interpreter import ScriptError, ScriptFlag, TransactionChecker, verify_script
 from chain.script.sighash import PrecomputedSighash
+from chain.script.single_key import is_signed_by_its_key
 from chain.transaction import Transaction, TxOut
 
 
@@ -25,6 +26,8 @@ class ScriptCheck(NamedTuple):
     def run(self) -> ScriptError | None:
         """Nothing if the spend is valid, else what is wrong."""
         tx, index, spent_outputs, flags, precomputed = self
+        if precomputed is not None and is_signed_by_its_key(precomputed, index, int(flags)):
+            return None
         checker = TransactionChecker(tx, index, spent_outputs, precomputed)
         script_sig, witness = tx.inputs[index].script_sig, tx.inputs[index].witness
         try:

@@ -61,6 +61,8 @@ def count_sigops(script: bytes, accurate: bool) -> int:
 
     A multisig counts as 20, or if `accurate` as the OP_1 to OP_16 that stands before it.
     """
+    if witness_program(script) is not None:  # as most are; such a script only pushes
+        return 0
     count, previous = 0, op.OP_INVALIDOPCODE
     try:
         for opcode, _, _ in instructions(script):

@@ -7,9 +7,11 @@ Reference: BIP 143, BIP 341 and 342; Core, SignatureHash in src/script/interpret
 """
 
 import hashlib
+import struct
 from collections.abc import Sequence, Set
 from enum import Enum
 from functools import cached_property
+from typing import NamedTuple
 
 from chain.encoding import var_bytes, write_compact_size
 from chain.hashes import sha256, sha256d, tagged_hash
@@ -22,7 +24,12 @@ SIGHASH_DEFAULT, SIGHASH_ALL, SIGHASH_NONE, SIGHASH_SINGLE = 0, 1, 2, 3
 SIGHASH_ANYONECANPAY = 0x80
 TAPROOT_HASH_TYPES = frozenset({0x00, 0x01, 0x02, 0x03, 0x81, 0x82, 0x83})
 NO_CODESEPARATOR = 0xFFFFFFFF  # the index to commit to when none was executed
-_BLANK_INPUT_SIZE = 41  # outpoint 36, empty script 1, sequence 4
+_U32, _I64, _OUTPOINT = struct.Struct("<I"), struct.Struct("<q"), struct.Struct("<32sI")
+_BLANK_INPUT = struct.Struct("<32sIBI")  # outpoint, size of an empty script, sequence
+_BLANK_INPUT_SIZE = 41  # bytes
+_V0_HEAD = struct.Struct("<I32s32s32sI")  # version, prevouts, sequences, outpoint
+_V0_TAIL = struct.Struct("<qI32sII")  # value, sequence, outputs, locktime, hash type
+_MASK = 0xFFFFFFFF
 _BLANK_OUTPUT = b"\xff" * 8 + b"\x00"  # value -1, empty script
 _NOTHING = memoryview(b"")
 _ZERO = bytes(32)
@@ -36,35 +43,52 @@ class SigVersion(Enum):
     TAPSCRIPT = 3  # Core counts the key path of taproot as 2; there no script runs
 
 
+class SharedHashes(NamedTuple):
+    """SHA-256, once, of what all inputs have in common: 32 bytes each."""
+
+    prevouts: bytes  # all outpoints
+    sequences: bytes  # all sequence numbers
+    outputs: bytes  # all outputs
+
+
 class PrecomputedSighash:
     """What the digests for a transaction's inputs have in common: SHA-256 of this and that.
 
-    `spent_outputs` holds the output that each input spends; only taproot looks at it.
+    `spent_outputs` holds the output that each input spends; only taproot looks at it. Each part is
+    computed when it is first asked for: a check that is never made costs nothing.
     """
 
     def __init__(self, tx: Transaction, spent_outputs: Sequence[TxOut] = ()) -> None:
         self.tx = tx
         self.spent_outputs = spent_outputs
-        self.prevouts_hash = _hash_of([tx_in.outpoint.serialize() for tx_in in tx.inputs])
-        self.sequences_hash = _hash_of([_u32(tx_in.sequence) for tx_in in tx.inputs])
-        self.outputs = b"".join([output.serialize() for output in tx.outputs])
-        self.outputs_hash = sha256(self.outputs)
         self._output_hashes: dict[int, bytes] = {}
+
+    @cached_property
+    def hashes(self) -> SharedHashes:
+        """What nearly every digest needs."""
+        prevouts = b"".join([_OUTPOINT.pack(*tx_in.outpoint) for tx_in in self.tx.inputs])
+        sequences = b"".join([_U32.pack(tx_in.sequence) for tx_in in self.tx.inputs])
+        return SharedHashes(sha256(prevouts), sha256(sequences), sha256(self.outputs))
+
+    @cached_property
+    def outputs(self) -> bytes:
+        """All outputs, serialized."""
+        return b"".join([output.serialize() for output in self.tx.outputs])
 
     @cached_property
     def spent_hashes(self) -> tuple[bytes, bytes]:
         """Of the values that are spent, and of their scriptPubKeys, each behind its length."""
-        amounts = [_i64(output.value) for output in self.spent_outputs]
+        amounts = [_I64.pack(output.value) for output in self.spent_outputs]
         scripts = [var_bytes(output.script_pubkey) for output in self.spent_outputs]
         return _hash_of(amounts), _hash_of(scripts)
 
     @cached_property
     def blank_inputs(self) -> tuple[bytes, bytes]:
         """All inputs with empty scriptSigs, 41 bytes each; the same with all sequences 0."""
-        blank = [tx_in._replace(script_sig=b"") for tx_in in self.tx.inputs]
-        freed = [tx_in._replace(sequence=0) for tx_in in blank]
-        serialized = [b"".join([i.serialize() for i in inputs]) for inputs in (blank, freed)]
-        return serialized[0], serialized[1]
+        inputs = self.tx.inputs
+        blank = [_BLANK_INPUT.pack(*point, 0, sequence) for point, _, sequence, _ in inputs]
+        freed = [_BLANK_INPUT.pack(*point, 0, 0) for point, _, _, _ in inputs]
+        return b"".join(blank), b"".join(freed)
 
     def output_hash(self, index: int) -> bytes:
         """Of one output; kept, for it may be large and signed often."""
@@ -163,18 +187,19 @@ def witness_v0_sighash(
     known = precomputed or PrecomputedSighash(tx)
     kind = hash_type & 0x1F
     prevouts = sequences = outputs = _ZERO
+    once = known.hashes
     if not hash_type & SIGHASH_ANYONECANPAY:
-        prevouts = sha256(known.prevouts_hash)
+        prevouts = sha256(once.prevouts)
     if kind not in (SIGHASH_NONE, SIGHASH_SINGLE):
-        outputs = sha256(known.outputs_hash)
+        outputs = sha256(once.outputs)
         if not hash_type & SIGHASH_ANYONECANPAY:
-            sequences = sha256(known.sequences_hash)
+            sequences = sha256(once.sequences)
     elif kind == SIGHASH_SINGLE and input_index < len(tx.outputs):
         outputs = sha256(known.output_hash(input_index))
-    tx_in = tx.inputs[input_index]
-    parts = [_u32(tx.version), prevouts, sequences, tx_in.outpoint.serialize()]
-    parts += [var_bytes(script_code), _i64(value), _u32(tx_in.sequence)]
-    return sha256d(b"".join([*parts, outputs, _u32(tx.locktime), _u32(hash_type)]))
+    outpoint, _, sequence, _ = tx.inputs[input_index]
+    head = _V0_HEAD.pack(tx.version & _MASK, prevouts, sequences, *outpoint)
+    tail = _V0_TAIL.pack(value, sequence, outputs, tx.locktime, hash_type & _MASK)
+    return sha256d(head + var_bytes(script_code) + tail)
 
 
 def taproot_sighash(
@@ -196,9 +221,9 @@ def taproot_sighash(
         raise ScriptError("SCHNORR_SIG_HASHTYPE")
     parts = [bytes([0, hash_type]), _u32(tx.version), _u32(tx.locktime)]
     if not hash_type & SIGHASH_ANYONECANPAY:
-        parts += [known.prevouts_hash, *known.spent_hashes, known.sequences_hash]
+        parts += [known.hashes.prevouts, *known.spent_hashes, known.hashes.sequences]
     if kind == SIGHASH_ALL:
-        parts.append(known.outputs_hash)
+        parts.append(known.hashes.outputs)
     parts.append(bytes([2 * (leaf_hash is not None) + (annex_hash is not None)]))
     if hash_type & SIGHASH_ANYONECANPAY:
         tx_in, spent = tx.inputs[input_index], known.spent_outputs[input_index]
@@ -218,8 +243,4 @@ def _hash_of(parts: list[bytes]) -> bytes:
 
 
 def _u32(number: int) -> bytes:
-    return (number & 0xFFFFFFFF).to_bytes(4, "little")
-
-
-def _i64(number: int) -> bytes:
-    return number.to_bytes(8, "little", signed=True)
+    return _U32.pack(number & _MASK)

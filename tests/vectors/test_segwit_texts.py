@@ -47,9 +47,9 @@ def test_every_part_of_the_preimages_of_bip_143(shared: Path) -> None:
         tx = Transaction.parse(bytes.fromhex(re.findall(r"\b[0-9a-f]{120,}\b", section)[0]))
         known = PrecomputedSighash(tx)
         ours = {
-            "hashPrevouts": {sha256(known.prevouts_hash).hex()},
-            "hashSequence": {sha256(known.sequences_hash).hex()},
-            "hashOutputs": {sha256(known.outputs_hash).hex()}
+            "hashPrevouts": {sha256(known.hashes.prevouts).hex()},
+            "hashSequence": {sha256(known.hashes.sequences).hex()},
+            "hashOutputs": {sha256(known.hashes.outputs).hex()}
             | {sha256(known.output_hash(index)).hex() for index in range(len(tx.outputs))},
         }
         for name, value in re.findall(r"(hash\w+): +([0-9a-f]{64})\b", section):

@@ -212,9 +212,9 @@ def test_the_key_path_examples_of_bip_341(shared: Path) -> None:
     assert {
         "hashAmounts": known.spent_hashes[0].hex(),
         "hashScriptPubkeys": known.spent_hashes[1].hex(),
-        "hashPrevouts": known.prevouts_hash.hex(),
-        "hashSequences": known.sequences_hash.hex(),
-        "hashOutputs": known.outputs_hash.hex(),
+        "hashPrevouts": known.hashes.prevouts.hex(),
+        "hashSequences": known.hashes.sequences.hex(),
+        "hashOutputs": known.hashes.outputs.hex(),
     } == example["intermediary"]
     assert len(example["inputSpending"]) == 7
     for spending in example["inputSpending"]:
