@@ -41,6 +41,7 @@ MAX_REMEMBERED_SUMS = 1_000
 
 _PLACE = struct.Struct(">II")  # height and position, at the end of a key
 _LOCATION = struct.Struct(">32sII")
+_OUTPOINT = struct.Struct(">32sI")
 _SPENDER = struct.Struct(">32sI")
 _HISTORY = struct.Struct(">32sIQIQ")
 _UNSPENT = struct.Struct(">IQ")
@@ -95,15 +96,6 @@ def _with_coins(block: Block, undo: BlockUndo) -> Iterator[tuple[Transaction, Se
     return zip(block.transactions, ((), *undo), strict=True)
 
 
-def _outpoint(outpoint: OutPoint) -> bytes:
-    return outpoint.txid + outpoint.index.to_bytes(4, "big")
-
-
-def _unspent_row(outpoint: OutPoint, coin: Coin) -> tuple[bytes, bytes]:
-    key = b"n" + sha256(coin.output.script_pubkey) + _outpoint(outpoint)
-    return key, _UNSPENT.pack(coin.height, coin.output.value)
-
-
 class Index:
     """The rows above: how they follow the chain (chain.store.Indexer), and questions to them."""
 
@@ -119,20 +111,20 @@ class Index:
         rows: dict[bytes, bytes | None] = {AS_OF_KEY: entry.hash}
         offset = HEADER_SIZE + compact_size_length(len(block.transactions))
         for position, (tx, coins) in enumerate(_with_coins(block, undo)):
-            rows[b"x" + tx.txid] = _LOCATION.pack(entry.hash, position, offset)
+            txid = tx.txid
+            rows[b"x" + txid] = _LOCATION.pack(entry.hash, position, offset)
             offset += tx.size
-            for number, coin in enumerate(coins):
-                spent = tx.inputs[number].outpoint
-                rows[b"o" + _outpoint(spent)] = _SPENDER.pack(tx.txid, number)
-                rows[_unspent_row(spent, coin)[0]] = None
-            for number, output in enumerate(tx.outputs):
-                if not is_unspendable(output.script_pubkey):
-                    coin = Coin(output, entry.height, position == 0)
-                    key, value = _unspent_row(OutPoint(tx.txid, number), coin)
-                    rows[key] = value
+            for number, (tx_in, coin) in enumerate(zip(tx.inputs, coins, strict=False)):
+                spent = _OUTPOINT.pack(*tx_in.outpoint)
+                rows[b"o" + spent] = _SPENDER.pack(txid, number)
+                rows[b"n" + sha256(coin.output.script_pubkey) + spent] = None
+            for number, (value, script) in enumerate(tx.outputs):
+                if not is_unspendable(script):
+                    key = b"n" + sha256(script) + _OUTPOINT.pack(txid, number)
+                    rows[key] = _UNSPENT.pack(entry.height, value)
             place = _PLACE.pack(entry.height, position)
             for scripthash, sums in sums_of(tx, coins).items():
-                rows[b"s" + scripthash + place] = _HISTORY.pack(tx.txid, *sums[1:])
+                rows[b"s" + scripthash + place] = _HISTORY.pack(txid, *sums[1:])
         return rows
 
     def rows_for_disconnect(self, entry: HeaderEntry, block: Block, undo: BlockUndo) -> Rows:
@@ -144,8 +136,9 @@ class Index:
         for tx, coins in _with_coins(block, undo):
             for tx_in, coin in zip(tx.inputs, coins, strict=False):
                 if tx_in.outpoint.txid not in own:
-                    key, value = _unspent_row(tx_in.outpoint, coin)
-                    rows[key] = value
+                    script = coin.output.script_pubkey
+                    key = b"n" + sha256(script) + _OUTPOINT.pack(*tx_in.outpoint)
+                    rows[key] = _UNSPENT.pack(coin.height, coin.output.value)
         return rows
 
     def catch_up(self, chainstate: Chainstate) -> None:
@@ -179,7 +172,7 @@ class Index:
 
     def spender_of(self, outpoint: OutPoint) -> tuple[bytes, int] | None:
         """The txid and the number of the input that spent an output; None if none has."""
-        row = self._store.get(b"o" + _outpoint(outpoint))
+        row = self._store.get(b"o" + _OUTPOINT.pack(*outpoint))
         if row is None:
             return None
         txid, number = _unpack(_SPENDER, row)

@@ -5,6 +5,7 @@ its wheel is installed, to Core's engine; both have one thread beside the main o
 all of them in turn, and a ratio is the median over the rounds: the machine's mood is in both parts.
 """
 
+import gc
 import sys
 import tempfile
 import time
@@ -17,7 +18,7 @@ from random import Random
 from chain.block import Block
 from chain.params import REGTEST
 from node.core import Node
-from node.daemon import SWITCH_INTERVAL_S
+from node.daemon import tune_interpreter
 from node.index import Index
 from node.storage.opening import open_store
 from node.threads import ThreadedVerifier
@@ -110,8 +111,8 @@ def _row(what: str, ours: Sequence[float], against: str, theirs: Sequence[float]
 def all_connect_figures(quick: bool) -> Iterator[Row]:
     """Five loads: full blocks of four kinds, and many small blocks."""
     spends, last, rounds = (100, 2, 1) if quick else (5_000, 40, 3)
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_INTERVAL_S)  # as in a node's process
+    before, thresholds = sys.getswitchinterval(), gc.get_threshold()
+    tune_interpreter()  # as in a node's process
     try:
         yield from connect_rows(P2WPKH, spends, last, rounds)
         for kind in (P2TR, P2WSH, P2PKH):
@@ -119,6 +120,8 @@ def all_connect_figures(quick: bool) -> Iterator[Row]:
         yield from connect_rows(P2WPKH, 20, 10 if quick else 1_000, rounds)
     finally:
         sys.setswitchinterval(before)
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
 
 
 def write_profile(file: Path, spends: int) -> None:

@@ -32,7 +32,6 @@ _V0_TAIL = struct.Struct("<qI32sII")  # value, sequence, outputs, locktime, hash
 _MASK = 0xFFFFFFFF
 _BLANK_OUTPUT = b"\xff" * 8 + b"\x00"  # value -1, empty script
 _NOTHING = memoryview(b"")
-_ZERO = bytes(32)
 
 
 class SigVersion(Enum):
@@ -186,7 +185,7 @@ def witness_v0_sighash(
     """
     known = precomputed or PrecomputedSighash(tx)
     kind = hash_type & 0x1F
-    prevouts = sequences = outputs = _ZERO
+    prevouts = sequences = outputs = b""  # packed as 32 zeros
     once = known.hashes
     if not hash_type & SIGHASH_ANYONECANPAY:
         prevouts = sha256(once.prevouts)
