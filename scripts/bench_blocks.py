@@ -26,7 +26,7 @@ from chain.store import MemoryStore
 from chain.transaction import SEQUENCE_FINAL, OutPoint, Transaction, TxIn, TxOut
 from node.core import Node
 from node.mempool.template import block_of, grind
-from node.storage.opening import open_store
+from node.storage.opening import open_data
 from node.threads import ThreadedVerifier
 
 THREADS = 2
@@ -92,7 +92,7 @@ def by_farthing(
     blocks: Sequence[Block], folder: Path, verifier: Verifier, *, waiting: bool = False
 ) -> float:
     """Seconds for the last block, from bytes to a synced store; `waiting`: its transactions did."""
-    store = open_store(folder)
+    store = open_data(folder, REGTEST.magic)
     node = Node(REGTEST, store, rng=Random(1), verifier=verifier)
     chainstate, now = node.chainstate, blocks[-1].header.time
     for block in blocks[:-1]:

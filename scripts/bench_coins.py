@@ -18,7 +18,7 @@ from chain.coins import Coin
 from chain.params import REGTEST
 from chain.store import coin_rows
 from chain.transaction import OutPoint, TxOut
-from node.storage.opening import open_store
+from node.storage.opening import open_data
 from scripts.bench_blocks import Row
 from scripts.bench_connect import VERIFIER
 from scripts.bench_kinds import P2WPKH, blocks_of, chain_of, funded, move
@@ -32,8 +32,8 @@ from random import Random
 from chain.params import REGTEST
 from node.core import Node
 from node.index import Index
-from node.storage.opening import open_store
-store = open_store(Path(sys.argv[1]))
+from node.storage.opening import open_data
+store = open_data(Path(sys.argv[1]), REGTEST.magic)
 node = Node(REGTEST, store, rng=Random(1), indexers=[Index(store)])
 print(sum(1 for _ in node.chainstate.coins), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
@@ -41,7 +41,7 @@ print(sum(1 for _ in node.chainstate.coins), resource.getrusage(resource.RUSAGE_
 
 def add_coins(folder: Path, count: int) -> None:
     """Write so many coins of nobody's, in batches."""
-    store, rng = open_store(folder), Random(2)
+    store, rng = open_data(folder, REGTEST.magic), Random(2)
     for start in range(0, count, BATCH):
         points = (OutPoint(rng.randbytes(32), 0) for _ in range(min(BATCH, count - start)))
         script = P2WPKH.script
@@ -51,7 +51,7 @@ def add_coins(folder: Path, count: int) -> None:
 
 def connect(blocks: Sequence[Block], folder: Path) -> float:
     """Seconds for these blocks in a store just opened."""
-    store = open_store(folder)
+    store = open_data(folder, REGTEST.magic)
     chainstate = Chainstate(REGTEST, store, verifier=VERIFIER)
     raws, now = [block.serialize() for block in blocks], blocks[-1].header.time
     begin = time.perf_counter()
@@ -120,7 +120,7 @@ def reorganisation_row(length: int, spends: int, rounds: int) -> Row:
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as name:
             connect([*shared, *ours], Path(name) / "one")
-            store = open_store(Path(name) / "one")
+            store = open_data(Path(name) / "one", REGTEST.magic)
             chainstate = Chainstate(REGTEST, store, verifier=VERIFIER)
             for block in theirs[:-1]:
                 chainstate.accept_block(block, theirs[-1].header.time)

@@ -20,7 +20,7 @@ from chain.params import REGTEST
 from node.core import Node
 from node.daemon import tune_interpreter
 from node.index import Index
-from node.storage.opening import open_store
+from node.storage.opening import open_data
 from node.threads import ThreadedVerifier
 from scripts.bench_blocks import THREADS, Row, engine_at, hand_to_engine
 from scripts.bench_kinds import P2PKH, P2TR, P2WPKH, P2WSH, Kind, bare_signatures, chain_of
@@ -30,7 +30,7 @@ VERIFIER = ThreadedVerifier(THREADS)
 
 def by_farthing(blocks: Sequence[Block], last: int, folder: Path, *, with_index: bool) -> float:
     """Seconds for the `last` blocks, each from bytes to a synced store; the others come before."""
-    store = open_store(folder)
+    store = open_data(folder, REGTEST.magic)
     indexers = (Index(store),) if with_index else ()
     node = Node(REGTEST, store, rng=Random(1), verifier=VERIFIER, indexers=indexers)
     chainstate, now = node.chainstate, blocks[-1].header.time

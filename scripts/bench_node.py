@@ -19,7 +19,7 @@ from chain.chainstate import Chainstate
 from chain.params import REGTEST
 from chain.store import MemoryStore, Store
 from node.index import Index
-from node.storage.opening import open_store
+from node.storage.opening import open_data
 from scripts.bench_blocks import Row, mine
 from scripts.bench_kinds import P2WPKH, funded, spend
 
@@ -30,7 +30,7 @@ RUN = [sys.executable, "-m", "farthing", "node", "run", "--block-time", "off"]
 
 def copy(source: Store, folder: Path) -> None:
     """Write a chain that was grown in memory to the disk, indexed, as a node keeps it."""
-    store = open_store(folder)
+    store = open_data(folder, REGTEST.magic)
     store.write(dict(source.scan(b"")), True)
     Index(store).catch_up(Chainstate(REGTEST, store))
     store.close()
