@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from chain.encoding import Reader, compact_size_length, display_hash, write_compact_size
+from chain.errors import DecodeError
 from chain.hashes import sha256d
 from chain.merkle import merkle_root
 from chain.transaction import WITNESS_SCALE_FACTOR, Transaction
@@ -43,9 +44,10 @@ class BlockHeader(_HeaderFields):
     @classmethod
     def parse(cls, raw: bytes | memoryview) -> "BlockHeader":
         """The header that 80 bytes are. Raises DecodeError."""
-        reader = Reader(raw)
-        header = cls.read(reader)
-        reader.finish()
+        if len(raw) != HEADER_SIZE:
+            raise DecodeError(f"a header has {HEADER_SIZE} bytes, not {len(raw)}")
+        header = cls(*_HEADER.unpack(raw))
+        header.hash = sha256d(bytes(raw))  # asked for sooner or later; here it costs no serializing
         return header
 
     @classmethod

@@ -19,6 +19,7 @@ class HeaderEntry:
     """One header in its place in the tree, and what we have learnt about its block."""
 
     __slots__ = (
+        "_median_time",  # see median_time_past; None until somebody asks, which is for few headers
         "chainwork",  # sum of the expected hashes of this block and all before it
         "children",
         "failed",  # breaks a rule, or descends from a block that does, or is declared invalid
@@ -27,7 +28,6 @@ class HeaderEntry:
         "header",
         "height",
         "is_connected_once",  # its block has passed every rule at least once, scripts included
-        "median_time_past",  # median of the times of this block and the ten before it, unix seconds
         "parent",
         "sequence",  # place among equals: the order of being complete; None if bodies are missing
         "skip",
@@ -42,17 +42,24 @@ class HeaderEntry:
         self.children: list[HeaderEntry] = []
         self.has_body = self.is_connected_once = self.failed = False
         self.sequence: int | None = None
+        self._median_time: int | None = None
         # A second way back, far enough that any ancestor is a few dozen steps away.
         self.skip = None if parent is None else parent.ancestor(self.height & (self.height - 1))
-        times: list[int] = []
-        entry: HeaderEntry | None = self
-        while entry is not None and len(times) < MEDIAN_TIME_BLOCKS:
-            times.append(entry.header.time)
-            entry = entry.parent
-        self.median_time_past: int = sorted(times)[len(times) // 2]
 
     def __repr__(self) -> str:
         return f"HeaderEntry({self.height}, {display_hash(self.hash)})"
+
+    @property
+    def median_time_past(self) -> int:
+        """Median of the times of this block and the ten before it, unix seconds."""
+        if self._median_time is None:
+            times: list[int] = []
+            entry: HeaderEntry | None = self
+            while entry is not None and len(times) < MEDIAN_TIME_BLOCKS:
+                times.append(entry.header.time)
+                entry = entry.parent
+            self._median_time = sorted(times)[len(times) // 2]
+        return self._median_time
 
     def ancestor(self, height: int) -> "HeaderEntry":
         """The ancestor at `height`, perhaps this entry itself. IndexError if there is none."""

@@ -5,6 +5,7 @@ best block still move together, only less often. What is in the buffer when a pr
 promised to nobody. It does not know what rows mean.
 """
 
+import time
 from collections.abc import Iterator
 
 from chain.store import Rows, Store
@@ -12,25 +13,29 @@ from chain.store import Rows, Store
 LIMIT_BYTES = 16 << 20
 ROW_BYTES = 150
 """What Python and the store behind add to a row's own bytes, about."""
+FLUSH_EVERY_S = 1.0
+"""A crash undoes the work of no longer time."""
 
 
 class BufferedStore:
-    """A store that writes to another one whenever `limit_bytes` have come together."""
+    """A store that writes to another one each second, and when `limit_bytes` have come together."""
 
     def __init__(self, store: Store, limit_bytes: int = LIMIT_BYTES) -> None:
         self._store, self._limit = store, limit_bytes
         self._rows: dict[bytes, bytes | None] = {}
         self._bytes = 0
+        self._flushed_at = time.monotonic()
 
     def get(self, key: bytes) -> bytes | None:
         """See Store.get."""
         return self._rows[key] if key in self._rows else self._store.get(key)
 
     def write(self, batch: Rows, sync: bool = False) -> None:
-        """See Store.write; only `flush` and a full buffer reach the disk, whatever `sync` says."""
+        """See Store.write; only a flush reaches the disk, whatever `sync` says."""
         self._rows.update(batch)
         self._bytes += sum(ROW_BYTES + len(value or b"") for value in batch.values())
-        if self._bytes >= self._limit:
+        is_due = time.monotonic() - self._flushed_at > FLUSH_EVERY_S
+        if is_due or self._bytes >= self._limit:
             self.flush()
 
     def flush(self) -> None:
@@ -38,6 +43,7 @@ class BufferedStore:
         if self._rows:
             self._store.write(self._rows, sync=True)
             self._rows, self._bytes = {}, 0
+        self._flushed_at = time.monotonic()
 
     def scan(
         self, prefix: bytes, start: bytes = b"", reverse: bool = False

@@ -84,6 +84,8 @@ class FrameFile:
 
     def _next_magic(self, at: int) -> int:
         """Where the magic stands next, from `at` on; -1 if nowhere."""
+        if self.read(at, len(self.magic)) == self.magic:
+            return at
         while window := self.read(at, WINDOW_BYTES):
             found = window.find(self.magic)
             passed = window if found < 0 else window[:found]

@@ -69,15 +69,24 @@ def _open_to_rebuild(path: Path, magic: bytes, engine: str) -> BlockFiles:
             f"there are no blocks in {path / BLOCKS_FOLDER}, so nothing can be rebuilt: "
             f"delete {path} and start the node, it fetches the chain from its peers"
         )
+    if not _is_begun(path, engine):
+        _remove_database(path)
+    store = open_store(path, engine)
+    return BlockFiles(store, path / BLOCKS_FOLDER, magic, rebuilding=True)
+
+
+def _is_begun(path: Path, engine: str) -> bool:
+    """Whether the database is one that a rebuilding left unfinished, and no more than that."""
     try:
         store = open_store(path, engine)
-        if store.get(END_KEY) is not None:
-            store.close()
-            raise StorageError("it speaks for the files already")
     except StorageError:
-        _remove_database(path)
-        store = open_store(path, engine)
-    return BlockFiles(store, path / BLOCKS_FOLDER, magic, rebuilding=True)
+        return False
+    try:
+        return store.get(END_KEY) is None
+    except StorageError:
+        return False
+    finally:
+        store.close()
 
 
 def _remove_database(path: Path) -> None:

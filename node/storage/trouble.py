@@ -13,7 +13,14 @@ from node.errors import StorageError
 _FULL = ("no space left", "disk is full", "file too large", "quota exceeded", "file size limit")
 _FORBIDDEN = ("read-only", "readonly", "permission denied", "operation not permitted")
 _TAKEN = ("already held", "resource temporarily unavailable", "database is locked")
-_DAMAGED = ("corruption", "malformed", "not a database", "checksum", "bad block")
+_DAMAGED = (
+    "corruption",
+    "malformed",
+    "not a database",
+    "checksum",
+    "bad block",
+    "invalid argument",
+)
 _HANDLES = ("too many open files",)
 
 
