@@ -138,8 +138,12 @@ def test_the_readme(tmp_path: Path) -> None:
             continue
         known = command.replace("<address>", address).replace("<txid>", txid)
         shown = run_in_terminal(known, tmp_path)
-        if "wallet address" in command:
+        if "wallet address" in command or "psbt address" in command:
             address = shown.strip()
+        if "psbt decode" in command:
+            assert shown.count("0 of 2 signatures") == 1, shown
+        if "psbt extract" in command:
+            assert re.fullmatch(r"[0-9a-f]{64}", shown.strip()), shown
         if "testnet faucet" in command:
             txid = shown.split()[-1]
         if "explain tx" in command:

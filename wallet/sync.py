@@ -15,12 +15,12 @@ Simplified: a script with more than 50 pending transactions shows only its newes
 """
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from chain.errors import Invalid
 from chain.transaction import Transaction
 from chain.tx_rules import check_transaction
-from wallet.descriptor import BRANCHES, Descriptor
+from wallet.descriptor import BRANCHES
 from wallet.errors import NodeNonsense, NodeRefused
 from wallet.ledger import KeyPath, Ledger, Record, Status, Tip, entries_of, without_conflicts
 
@@ -36,9 +36,17 @@ MAX_FETCHED_BYTES = 200_000_000  # of a sync: as hex still less than a wallet's 
 ATTEMPTS = 3  # the chain may move while we read it
 
 
+class Scripts(Protocol):
+    """Whatever says which scriptPubKeys are ours: an account, or any descriptor."""
+
+    def script(self, branch: int, index: int) -> bytes:
+        """The scriptPubKey at a place."""
+        ...
+
+
 def synchronise(
     client: "EsploraClient",
-    descriptor: Descriptor,
+    descriptor: Scripts,
     ledger: Ledger,
     *,
     gap_limit: int = GAP_LIMIT,
@@ -62,7 +70,7 @@ class _Search:
     """One sync: what was asked and answered so far."""
 
     client: "EsploraClient"
-    descriptor: Descriptor
+    descriptor: Scripts
     ledger: Ledger
     gap_limit: int
     full: bool

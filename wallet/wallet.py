@@ -217,12 +217,16 @@ class Wallet:
 
     def sign(self, draft: Draft, password: str | None = None) -> Transaction:
         """Sign and verify. A wallet with a file needs its password: WrongPassword if it is not."""
-        _refuse_real_money(self.params)
-        account = self._open_seal(password).master().derive(self._descriptor.path)
+        account = self.master(password).derive(self._descriptor.path)
         if account.public != self._descriptor.account_key:
             raise DamagedFile("the sealed words are not those of this wallet's addresses")
         secrets = [account.derive(coin.path).secret for coin in draft.coins]
         return signer.sign(draft.transaction, draft.spent_outputs, secrets)
+
+    def master(self, password: str | None = None) -> ExtendedPrivateKey:
+        """The key above all others, for signing apart; never shown, and never of real money."""
+        _refuse_real_money(self.params)
+        return self._open_seal(password).master()
 
     def broadcast(self, client: "EsploraClient", transaction: Transaction) -> str:
         """Hand a signed payment to a node and note it; returns its txid as people see it.

@@ -10,6 +10,7 @@ from scripts.cli.common import run
 GROUPS = {
     "testnet": ("scripts.cli.testnet", "A local network: nodes, funded accounts, a faucet."),
     "wallet": ("scripts.cli.wallet", "Keys, payments, balances."),
+    "psbt": ("scripts.cli.wallet_psbt", "Payments signed apart, by several or offline."),
     "node": ("scripts.cli.node", "One node: run it, watch its gossip, move its blocks."),
     "mempool": ("scripts.cli.mempool", "What waits for a block, where it stands and why."),
     "explain": ("scripts.cli.explain", "What bytes say: scripts, transactions, blocks, …"),

@@ -8,7 +8,8 @@ Reading order, which is also the import order: a file imports only files above i
     fields   what may stand in a map: types, keys and values
     packet   the file: parse, serialize, combine
     inputs   an input with all that is known of it, checked
-    update   from descriptors and transactions: create, and tell signers what they need
+    update   from descriptors and transactions: what signers need to know
+    create   a payment from the coins of a descriptor
     signing  signatures, each verified before it leaves
     finish   from signatures to a transaction
     view     a readable form

@@ -1,0 +1,129 @@
+"""The files of `farthing psbt`: reading PSBTs, keys and descriptors, and showing what they say.
+
+Knows files, standard input and words on the command line. What the commands are: wallet_psbt.
+"""
+
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scripts.cli.common import coins, complain, fail, plural, print_json
+
+if TYPE_CHECKING:
+    from chain.params import Params
+    from chain.transaction import TxOut
+    from wallet.client import EsploraClient
+    from wallet.psbt.packet import Psbt
+    from wallet.script_expression import OutputDescriptor
+
+MAX_FILE_BYTES = 30_000_000  # of a PSBT as base64
+
+
+def network_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --network, by which addresses and keys are read and written."""
+    return click.option(
+        "--network",
+        type=click.Choice(["regtest", "classroom", "main"]),
+        default="regtest",
+        show_default=True,
+        help="Whose addresses and keys these are.",
+    )(function)
+
+
+def read_psbt(place: str) -> "Psbt":
+    """The PSBT in a file (text or bytes), on standard input (-), or in the word itself."""
+    # lazy: the help text must not wait for the wallet
+    from wallet.psbt.packet import MAGIC, Psbt
+
+    if place.startswith("cHNidP"):
+        return Psbt.from_text(place)
+    raw = read_file(place)
+    if raw.startswith(MAGIC):
+        return Psbt.parse(raw)
+    return Psbt.from_text(raw.decode("ascii", errors="replace"))
+
+
+def read_file(place: str) -> bytes:
+    """What is in a file, or on standard input for -; one line if it is far too long."""
+    if place == "-":
+        text = sys.stdin.read(MAX_FILE_BYTES + 1)
+        return text.encode()
+    with Path(place).open("rb") as file:
+        raw = file.read(MAX_FILE_BYTES + 1)
+    if len(raw) > MAX_FILE_BYTES:
+        fail(f"{place} is too long for a PSBT; is it another file?")
+    return raw
+
+
+def read_line(place: str) -> str:
+    """A descriptor or a key: the word itself if it is one, else the first line of the file."""
+    if "(" in place or "[" in place:
+        return place.strip()
+    text = read_file(place).decode("utf-8", errors="replace").strip()
+    return text.splitlines()[0] if text else ""
+
+
+def read_descriptor(place: str, params: "Params") -> "OutputDescriptor":
+    """The descriptor in a file or in the word; its checksum is required."""
+    # lazy: the help text must not wait for the wallet
+    from wallet.script_expression import parse_descriptor
+
+    return parse_descriptor(read_line(place), params, is_checksum_required=True)
+
+
+def params_of(network: str) -> "Params":
+    """The network of that name."""
+    # lazy: the help text must not wait for the chain
+    from chain.params import network as named
+
+    return named(network)
+
+
+def show(made: "Psbt", as_json: bool, **facts: object) -> None:
+    """Print a PSBT, for a file or for a program."""
+    if as_json:
+        print_json({"psbt": made.text(), **facts})
+    else:
+        click.echo(made.text())
+
+
+def paid_from(
+    client: "EsploraClient",
+    found: "OutputDescriptor",
+    params: "Params",
+    pays: "TxOut",
+    rate_per_kvb: int,
+) -> "Psbt":
+    """Look for the coins of a descriptor and spend some of them."""
+    # lazy: the help text must not wait for the wallet
+    from chain.transaction import Transaction
+    from wallet.ledger import Ledger
+
+    # lazy too
+    from wallet.psbt.create import create as create_psbt
+    from wallet.sync import synchronise
+
+    ledger = synchronise(client, found, Ledger())
+    spendable = ledger.spendable(params.coinbase_maturity_blocks)
+    sources = {txid: Transaction.parse(entry.raw) for txid, entry in ledger.entries.items()}
+    change, chance = ledger.next_index[1], random.SystemRandom()
+    return create_psbt(found, spendable, sources, [pays], change, rate_per_kvb, chance)
+
+
+def preview(made: "Psbt", params: "Params") -> None:
+    """What a payment does, for people, on standard error."""
+    # lazy: the help text must not wait for the wallet
+    from wallet.psbt.view import describe
+
+    shown = describe(made, params)
+    for output in shown["outputs"]:
+        where = output["address"] or f"script {output['script'][:60]}"
+        click.echo(f"pays {coins(output['value'])} to {where}", err=True)
+    paid = "not known yet" if shown["fee"] is None else coins(shown["fee"])
+    click.echo(f"fee  {paid}, from {plural(len(shown['inputs']), 'coin')}", err=True)
+    for problem in shown["problems"]:
+        complain(problem)
