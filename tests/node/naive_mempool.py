@@ -194,6 +194,14 @@ class NaiveMempool:
         groups = together(lines, self.is_linked)
         return [group for group in groups if len(group) > self.max_cluster_count]
 
+    def improves(self, newcomers: Lines, evicted: Lines) -> bool:
+        """Do miners gain? Only who hangs together with somebody who comes or goes counts."""
+        groups = together([*self.lines, *newcomers], self.is_linked)
+        moved = {*newcomers, *evicted}
+        touched = [line for group in groups if moved & set(group) for line in group]
+        new = [line for line in touched if line not in evicted]
+        return is_better(new, [line for line in touched if line not in newcomers])
+
     # Coming and going.
 
     def drop(self, lines: Lines, why: str) -> None:
@@ -233,7 +241,7 @@ class NaiveMempool:
             return "insufficient fee"
         if any(line in group for group in self.too_many([*left, line])):
             return "too-large-cluster"
-        if conflicts and not is_better([*left, line], self.lines):
+        if conflicts and not self.improves([line], evicted):
             return "replacement-failed"
         if any(each in conflicts for each in self.with_ancestors(tx)):
             return "bad-txns-spends-conflicting-tx"
@@ -267,7 +275,7 @@ class NaiveMempool:
                 return
             if Fraction(paid, vsize) <= Fraction(lines[0].paid, parent.vsize):
                 return
-            if not is_better([*left, *lines], self.lines):
+            if not self.improves(lines, evicted):
                 return
         if any(lines[0] in group for group in self.too_many([*left, *lines])):
             return
