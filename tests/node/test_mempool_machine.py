@@ -50,6 +50,7 @@ class MempoolMachine(RuleBasedStateMachine):
         self.made: list[Transaction] = []
         self.told: set[bytes] = set()
         self.left: dict[bytes, str] = {}
+        self.rivals = 0
 
     @property
     def mempool(self) -> Mempool:
@@ -178,7 +179,8 @@ class MempoolMachine(RuleBasedStateMachine):
         confirmed = [line for line in left if line.spent <= coins.keys()]
         if rival and confirmed:
             sources = [self.known()[each.outpoint] for each in confirmed[0].tx.inputs]
-            txs.append(self.scene.chain.pay(sources, HOME, fee=77))
+            self.rivals += 1  # no two alike, and like no other: see `make`
+            txs.append(self.scene.chain.pay(sources, HOME, fee=119 + self.rivals))
         self.move(self.scene.chain.accept(self.scene.chain.block(txs)).changes)
 
     @rule(depth=st.integers(1, 3))
