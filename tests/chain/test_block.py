@@ -13,6 +13,7 @@ from chain.errors import DecodeError
 from chain.hashes import sha256d
 from chain.merkle import merkle_root
 from chain.transaction import NULL_OUTPOINT, Transaction, TxIn, TxOut
+from tests.builders import ChainBuilder
 from tests.chain.strategies import blocks, headers, transactions
 
 EMPTY_HEADER = BlockHeader(1, bytes(32), bytes(32), 0, 0, 0)
@@ -162,3 +163,11 @@ def test_the_witness_root_takes_zero_for_the_coinbase(txs: list[Transaction]) ->
     if any(tx.has_witness for tx in txs):  # otherwise python-bitcoinlib has no answer
         oracle = CBlock.deserialize(Block(EMPTY_HEADER, txs).serialize())
         assert expected == oracle.calc_witness_merkle_root()
+
+
+def test_a_block_is_written_with_its_witnesses_unless_told_otherwise() -> None:
+    chain = ChainBuilder()
+    block = chain.block()
+    assert block.transactions[0].has_witness
+    assert block.serialize() == block.serialize(include_witness=True)
+    assert len(block.serialize()) == block.size > len(block.serialize(include_witness=False))

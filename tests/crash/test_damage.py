@@ -75,6 +75,7 @@ def hurt(rng: random.Random, folder: Path) -> Path:
     return path
 
 
+@pytest.mark.timeout(3_000)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_damaged_files_are_named_and_rebuilt(engine: str, tmp_path: Path) -> None:
     rng, source, whole = random.Random(3), tmp_path / "in.dat", tmp_path / "whole"

@@ -12,6 +12,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from chain.coins import coins_hash
 from chain.params import REGTEST
 from node.config import NodeConfig
@@ -20,7 +22,7 @@ from node.importer import opened
 from tests.crash.chains import write_chain
 
 SWEEP = bool(os.environ.get("FARTHING_SWEEP"))
-KILLS, BLOCKS = (100, 3_000) if SWEEP else (6, 300)
+KILLS, BLOCKS = (100, 1_200) if SWEEP else (6, 300)
 
 
 def start(*words: str) -> subprocess.Popen[str]:
@@ -57,6 +59,7 @@ def run_to_the_end(rng: random.Random, words: list[str], kills: int) -> tuple[in
         return killed, time.monotonic() - begun
 
 
+@pytest.mark.timeout(3_000)
 def test_a_killed_import_and_a_killed_reindex_go_on_to_the_same_end(tmp_path: Path) -> None:
     rng = random.Random(11)
     source = tmp_path / "blocks.dat"

@@ -178,6 +178,7 @@ def run(points: int, phases: Sequence[Phase] = tuple(Phase)) -> None:
         )
 
 
+@pytest.mark.timeout(3_000)
 def test_nothing_acknowledged_is_lost_at_any_crash_point() -> None:
     run(POINTS)
     assert Crashes.points >= POINTS
