@@ -80,28 +80,30 @@ def _where(body: str, given: str) -> str:
         return ", most likely in the checksum itself"
     symbols = [*_symbols(body), *(_CHARSET.index(character) for character in given)]
     wrong = _residue(symbols) ^ 1
-    units = [[1, 2, 4, 8, 16]]  # by distance from the end: what each bit of a symbol leaves over
-    while len(units) < len(symbols):
-        units.append([_residue([0], unit) for unit in units[-1]])
-
-    def left_over(place: int, difference: int) -> int:
-        total = 0
-        for bit, unit in enumerate(units[len(symbols) - 1 - place]):
-            total ^= unit if difference >> bit & 1 else 0
-        return total
-
-    for place in range(len(symbols) - SIZE, len(symbols)):
-        if any(left_over(place, difference) == wrong for difference in range(1, 32)):
-            return ", most likely in the checksum itself"
+    tables = _left_over(len(symbols))
+    if any(wrong in table for table in tables[-SIZE:]):
+        return ", most likely in the checksum itself"
     for place, character in enumerate(body):
         own, group, weight = _places(place, len(body))
-        value = _INPUT_CHARSET.index(character)
-        for other in range(len(_INPUT_CHARSET)):
-            classes = symbols[group] + ((other >> 5) - (value >> 5)) * weight
-            mistake = left_over(own, (other ^ value) & 31)
-            if mistake ^ left_over(group, classes ^ symbols[group]) == wrong:
+        kind = _INPUT_CHARSET.index(character) >> 5
+        for other in range(3):
+            classes = symbols[group] + (other - kind) * weight
+            needed = wrong ^ tables[group][classes ^ symbols[group]]
+            if needed in tables[own]:
                 return f", most likely {character!r} at character {place + 1}"
     return ""
+
+
+def _left_over(count: int) -> list[list[int]]:
+    """For each of so many symbols what each of its 32 differences leaves over, by XOR."""
+    units, tables = [1, 2, 4, 8, 16], []
+    for _ in range(count):
+        table = [0]
+        for unit in units:
+            table += [each ^ unit for each in table]
+        tables.append(table)
+        units = [_residue([0], unit) for unit in units]
+    return tables[::-1]
 
 
 def _places(place: int, size: int) -> tuple[int, int, int]:

@@ -15,13 +15,14 @@ from mnemonic import Mnemonic
 
 from chain import curve
 from chain.params import REGTEST
+from chain.transaction import OutPoint, Transaction, TxIn, TxOut
 from tests.parsers import made
 from tests.parsers.chain_table import SIZE
 from tests.parsers.damage import Tape
 from tests.parsers.parser import Parser
 from wallet import amounts, keystore, mnemonic
 from wallet.descriptor import WRAPPERS, Descriptor
-from wallet.errors import BadAmount, BadDescriptor, BadKey, BadWords, DamagedFile
+from wallet.errors import BadAmount, BadDescriptor, BadKey, BadPsbt, BadWords, DamagedFile
 from wallet.hd import (
     ExtendedPrivateKey,
     ExtendedPublicKey,
@@ -31,6 +32,9 @@ from wallet.hd import (
 )
 from wallet.keystore import WalletFile
 from wallet.ledger import Ledger
+from wallet.psbt.fields import In, field_key
+from wallet.psbt.packet import MAGIC, Psbt
+from wallet.script_expression import parse_descriptor
 
 PLACE = Path(tempfile.gettempdir()) / f"farthing-parsers-{os.getpid()}.wallet"
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -148,6 +152,46 @@ LEDGER = {
     ],
 }
 
+POINT = curve.public_key(b"\1" * 32)
+ANY_DESCRIPTORS = [
+    parse_descriptor(text.replace("KEY", POINT.hex()), REGTEST)
+    for text in (
+        "wsh(sortedmulti(1,KEY,[01020304/5h/6]KEY))",
+        "tr(KEY,{pk(KEY),{multi_a(1,KEY),pk(KEY)}})",
+        "sh(wsh(pkh(KEY)))",
+        "combo(KEY)",
+        "raw(00)",
+    )
+]
+UNSIGNED = Transaction(2, [TxIn(OutPoint(bytes(32), 0))], [TxOut(1, b"\x51")], 0)
+
+
+def packet(fields: dict[bytes, bytes]) -> bytes:
+    """A packet of one input with these fields."""
+    return Psbt.of_transaction(UNSIGNED).with_inputs([fields]).serialize()
+
+
+def many_keys() -> bytes:
+    """What honest packets are full of: keys and their origins."""
+    keys = (curve.public_key(number.to_bytes(32, "big")) for number in range(1, SIZE // 40))
+    return packet({field_key(In.BIP32_DERIVATION, key): bytes(4) for key in keys})
+
+
+PACKETS = [
+    Psbt.of_transaction(UNSIGNED),
+    Psbt.parse(
+        packet(
+            {
+                field_key(In.WITNESS_UTXO): UNSIGNED.outputs[0].serialize(),
+                field_key(In.SIGHASH_TYPE): b"\1\0\0\0",
+                field_key(In.BIP32_DERIVATION, POINT): b"abcd\0\0\0\x80",
+                field_key(In.TAP_BIP32_DERIVATION, POINT[1:]): b"\1" + bytes(32) + b"abcd",
+                field_key(In.FINAL_SCRIPTWITNESS): b"\2\0\1a",
+                b"\xfc\1x": b"unknown",
+            }
+        )
+    ),
+]
 PARSERS = [
     Parser(
         "amount",
@@ -207,6 +251,43 @@ PARSERS = [
             "a key": long_text("wpkh([00000000]", "z", "/<0;1>/*)#qqqqqqqq"),
             "a checksum": long_text("wpkh()#", "q"),
         },
+    ),
+    Parser(
+        "any descriptor",
+        lambda text: parse_descriptor(text, REGTEST),
+        lambda descriptor: descriptor.text(),
+        st.sampled_from(ANY_DESCRIPTORS),
+        BadDescriptor,
+        False,
+        hostile={
+            "brackets": long_text("", "("),
+            "branches of a tree": long_text("tr(a,", "{"),
+            "a checksum": long_text("wpkh()#", "q"),
+        },
+    ),
+    Parser(
+        "partially signed transaction",
+        Psbt.parse,
+        Psbt.serialize,
+        st.sampled_from(PACKETS),
+        BadPsbt,
+        hostile={
+            "keys": lambda: (
+                MAGIC
+                + b"".join(
+                    b"\x04\xfc" + number.to_bytes(3, "big") + b"\x00" for number in range(SIZE // 6)
+                )
+            ),
+            "an origin": lambda: packet({field_key(In.BIP32_DERIVATION, POINT): bytes(SIZE)}),
+            "items of a witness": lambda: packet(
+                {
+                    field_key(In.FINAL_SCRIPTWITNESS): b"\xfe"
+                    + SIZE.to_bytes(4, "little")
+                    + bytes(SIZE)
+                }
+            ),
+        },
+        normal=many_keys,
     ),
     Parser(
         "words",
