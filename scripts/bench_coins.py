@@ -26,7 +26,7 @@ from scripts.bench_kinds import P2WPKH, blocks_of, chain_of, funded, move
 FEW_COINS = 10_000
 BATCH = 50_000
 SHOW_MEMORY = """
-import resource, sys
+import os, subprocess, sys
 from pathlib import Path
 from random import Random
 from chain.params import REGTEST
@@ -35,7 +35,9 @@ from node.index import Index
 from node.storage.opening import open_data
 store = open_data(Path(sys.argv[1]), REGTEST.magic)
 node = Node(REGTEST, store, rng=Random(1), indexers=[Index(store)])
-print(sum(1 for _ in node.chainstate.coins), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+for _ in node.chainstate.coins:
+    pass
+print(subprocess.check_output(["ps", "-o", "rss=", "-p", str(os.getpid())], text=True))
 """
 
 
@@ -65,10 +67,10 @@ def connect(blocks: Sequence[Block], folder: Path) -> float:
 
 
 def memory_of(folder: Path) -> float:
-    """Megabytes at most of a process that opens the node's data and looks at every coin once."""
+    """Megabytes of a process that has opened the node's data and looked at every coin once."""
     command = [sys.executable, "-c", SHOW_MEMORY, str(folder)]
     shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return int(shown.split()[1]) * 1024 / 1e6  # ru_maxrss is in kilobytes
+    return int(shown) * 1024 / 1e6
 
 
 def coin_figures(many: int, spends: int, rounds: int) -> Iterator[Row]:
