@@ -53,12 +53,12 @@ def update(
             if program is not None:
                 found.setdefault(field_key(In.WITNESS_UTXO), output.serialize())
             if expansion is not None:
-                found |= {key: value for key, value in _input(expansion) if key not in found}
+                found |= {key: value for key, value in _fields(expansion, In) if key not in found}
         inputs.append(found)
     outputs = []
     for fields, output in zip(psbt.outputs, psbt.transaction.outputs, strict=True):
         expansion = known.get(output.script_pubkey)
-        news = dict(_output(expansion)) if expansion is not None else {}
+        news = dict(_fields(expansion, Out)) if expansion is not None else {}
         outputs.append({**news, **fields})
     return Psbt(psbt.transaction, psbt.fields, tuple(inputs), tuple(outputs))
 
@@ -88,45 +88,38 @@ def _inner(script: bytes, expansion: Expansion | None) -> bytes:
 Field = tuple[bytes, bytes]
 
 
-def _input(known: Expansion) -> Iterable[Field]:
+def _fields(known: Expansion, kinds: type[In] | type[Out]) -> Iterable[Field]:
+    """Scripts and keys, in the types of an input's map or of an output's."""
     if known.redeem_script is not None:
-        yield field_key(In.REDEEM_SCRIPT), known.redeem_script
+        yield field_key(kinds.REDEEM_SCRIPT), known.redeem_script
     if known.witness_script is not None:
-        yield field_key(In.WITNESS_SCRIPT), known.witness_script
+        yield field_key(kinds.WITNESS_SCRIPT), known.witness_script
     if known.internal_key is None:
         for key in known.keys:
-            yield field_key(In.BIP32_DERIVATION, key.key), write_origin(key.origin)
+            yield field_key(kinds.BIP32_DERIVATION, key.key), write_origin(key.origin)
         return
+    yield field_key(kinds.TAP_INTERNAL_KEY), known.internal_key
+    yield from _leaves_spent(known) if kinds is In else _leaves_paid(known)
+    for key in dict.fromkeys(known.keys):
+        hashes = tuple(leaf.hash for leaf in known.leaves if key in leaf.keys)
+        yield (
+            field_key(kinds.TAP_BIP32_DERIVATION, key.x_only),
+            write_tap_origin(hashes, key.origin),
+        )
+
+
+def _leaves_spent(known: Expansion) -> Iterable[Field]:
+    block = bytes([LEAF_VERSION | known.output_parity]) + (known.internal_key or b"")
     for leaf in known.leaves:
-        block = bytes([LEAF_VERSION | known.output_parity]) + known.internal_key
         key_data = block + b"".join(leaf.way)
         yield field_key(In.TAP_LEAF_SCRIPT, key_data), leaf.script + bytes([LEAF_VERSION])
-    yield from _tap_origins(In.TAP_BIP32_DERIVATION, known)
-    yield field_key(In.TAP_INTERNAL_KEY), known.internal_key
     if known.merkle_root:
         yield field_key(In.TAP_MERKLE_ROOT), known.merkle_root
 
 
-def _output(known: Expansion) -> Iterable[Field]:
-    if known.redeem_script is not None:
-        yield field_key(Out.REDEEM_SCRIPT), known.redeem_script
-    if known.witness_script is not None:
-        yield field_key(Out.WITNESS_SCRIPT), known.witness_script
-    if known.internal_key is None:
-        for key in known.keys:
-            yield field_key(Out.BIP32_DERIVATION, key.key), write_origin(key.origin)
-        return
-    yield field_key(Out.TAP_INTERNAL_KEY), known.internal_key
-    if known.leaves:
-        tree = b"".join(
-            bytes([len(leaf.way), LEAF_VERSION]) + var_bytes(leaf.script) for leaf in known.leaves
-        )
+def _leaves_paid(known: Expansion) -> Iterable[Field]:
+    tree = b"".join(
+        bytes([len(leaf.way), LEAF_VERSION]) + var_bytes(leaf.script) for leaf in known.leaves
+    )
+    if tree:
         yield field_key(Out.TAP_TREE), tree
-    yield from _tap_origins(Out.TAP_BIP32_DERIVATION, known)
-
-
-def _tap_origins(kind: int, known: Expansion) -> Iterable[Field]:
-    """Each key once, with all leaves that it is in."""
-    for key in dict.fromkeys(known.keys):
-        hashes = tuple(leaf.hash for leaf in known.leaves if key in leaf.keys)
-        yield field_key(kind, key.x_only), write_tap_origin(hashes, key.origin)
