@@ -126,7 +126,7 @@ def all_connect_figures(quick: bool) -> Iterator[Row]:
 
 def write_profile(file: Path, spends: int) -> None:
     """Where the main thread's time goes while a full block of P2WPKH spends is connected."""
-    # lazy: an extra for those who develop
+    # lazy: a tool for those who test
     from pyinstrument import Profiler
 
     blocks = chain_of(P2WPKH, spends, 1)

@@ -48,7 +48,6 @@ def test_a_quick_run_measures_everything(
 def test_a_profile_says_where_the_time_goes(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    pytest.importorskip("pyinstrument", reason="an extra for those who develop")
     file = tmp_path / "profile.html"
     monkeypatch.setattr(sys, "argv", ["bench", "--quick", "--profile", str(file)])
     bench.main()
