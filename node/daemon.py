@@ -86,7 +86,10 @@ def _run(config: NodeConfig) -> int:
         config = replace(config, listen=NetAddress(*bound.getsockname()[:2]))
         stack.enter_context(_logging(config.log_file))
         store = open_data(config.folder, config.params.magic, config.engine)
-        runtime = _runtime(config, store)
+        with contextlib.ExitStack() as refused:  # the data may be of no use
+            refused.callback(store.close)
+            runtime = _runtime(config, store)
+            refused.pop_all()
         stack.callback(_close, runtime, store)
         stack.callback(config.cookie_file.unlink, missing_ok=True)
         server = Server(bound, create_app(runtime), config.max_inbound)

@@ -23,7 +23,6 @@ import struct
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
 from zlib import crc32
 
 from chain.block import HEADER_SIZE
@@ -37,6 +36,9 @@ BLOCK_PREFIX = b"b"
 END_KEY = b"f"
 MAX_FILE_BYTES = 128 << 20
 """Core: MAX_BLOCKFILE_SIZE."""
+CLOSED = -1
+O_BINARY = getattr(os, "O_BINARY", 0)
+"""Where lines end otherwise, files must be told to leave bytes alone."""
 _PLACE = struct.Struct("<IIII")
 _END = struct.Struct("<II")
 
@@ -99,15 +101,19 @@ class BlockFiles:
             end, self.trouble = file.end, file.trouble
         return number, end
 
-    def _open_end(self) -> BinaryIO:
-        """The last file, without a block that was torn."""
+    def _open_end(self) -> int:
+        """The last file, without a block that was torn: its descriptor."""
         name = self._name(self._number)
         is_new = not name.exists()
-        file = os.fdopen(os.open(name, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0)
-        file.truncate(self._end)
-        file.seek(self._end)
-        if is_new and os.name == "posix":
-            _sync_folder(self.path)
+        file = os.open(name, os.O_RDWR | os.O_CREAT | O_BINARY, 0o600)
+        try:
+            os.ftruncate(file, self._end)
+            os.lseek(file, self._end, os.SEEK_SET)
+            if is_new and os.name == "posix":
+                _sync_folder(self.path)
+        except OSError:
+            os.close(file)
+            raise
         return file
 
     def _frames(self, number: int, start: int) -> FrameFile:
@@ -127,7 +133,7 @@ class BlockFiles:
         if bodies:
             try:
                 rows |= {key: self._place(key, raw) for key, raw in bodies.items()}
-                os.fsync(self._file.fileno())
+                os.fsync(self._file)
             except OSError as error:
                 raise disk_trouble(self._name(self._number), error) from error
             if not self._rebuilding:
@@ -142,14 +148,14 @@ class BlockFiles:
     def _append(self, raw: bytes, check: int) -> bytes:
         data = memoryview(frame(self._magic, raw))
         if self._end and self._end + len(data) > MAX_FILE_BYTES:
-            os.fsync(self._file.fileno())
-            self._file.close()
+            os.fsync(self._file)
+            self._let_go()
             self._number, self._end = self._number + 1, 0
             self._file = self._open_end()
         place = _PLACE.pack(self._number, self._end + len(data) - len(raw), len(raw), check)
         self._end += len(data)
         while data:  # a disk that fills up takes a part
-            data = data[self._file.write(data) :]
+            data = data[os.write(self._file, data) :]
         return place
 
     def finish(self) -> None:
@@ -189,8 +195,14 @@ class BlockFiles:
 
     def close(self) -> None:
         """See Store.close. Twice does no harm."""
-        self._file.close()
+        self._let_go()
         self._store.close()
+
+    def _let_go(self) -> None:
+        """Of the file, if it is open."""
+        if self._file != CLOSED:
+            os.close(self._file)
+        self._file = CLOSED
 
 
 def block_files(path: Path) -> Sequence[Path]:

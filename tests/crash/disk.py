@@ -12,7 +12,6 @@ import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from chain.store import MemoryStore, Rows
 from node.errors import StorageError
@@ -130,11 +129,12 @@ class FaultyOs:
     """The calls of `os` by which the block files write."""
 
     O_RDWR, O_CREAT, O_RDONLY, name = os.O_RDWR, os.O_CREAT, os.O_RDONLY, os.name
+    SEEK_SET = os.SEEK_SET
+    ftruncate, lseek = staticmethod(os.ftruncate), staticmethod(os.lseek)
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
-        self._paths: dict[int, Path] = {}
-        self._files: list[FaultyFile] = []
+        self._paths: dict[int, Path] = {}  # of what is open
 
     def open(self, path: Path, flags: int, mode: int = 0o777) -> int:
         """See os.open."""
@@ -144,13 +144,21 @@ class FaultyOs:
 
     def close(self, handle: int) -> None:
         """See os.close."""
+        del self._paths[handle]
         os.close(handle)
 
-    def fdopen(self, handle: int, mode: str, buffering: int) -> "FaultyFile":
-        """See os.fdopen."""
-        file = FaultyFile(self._disk, os.fdopen(handle, mode, buffering=buffering))
-        self._files.append(file)
-        return file
+    def write(self, handle: int, data: memoryview) -> int:
+        """See os.write: it may take a part only."""
+        kind = self._disk.step()
+        part = data[: self._disk.rng.randint(0, len(data))] if kind in (DIE, FAIL) else data
+        if kind == SHORT:
+            part = data[: max(1, len(data) // 3)]
+        os.write(handle, part)
+        if kind == DIE:
+            raise Death
+        if kind == FAIL:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return len(part)
 
     def fsync(self, handle: int) -> None:
         """See os.fsync."""
@@ -166,28 +174,5 @@ class FaultyOs:
 
     def close_all(self) -> None:
         """A process that ends lets go of its files."""
-        for file in self._files:
-            file.close()
-        self._files = []
-
-
-class FaultyFile:
-    """A file that is open for writing, unbuffered."""
-
-    def __init__(self, disk: Disk, file: Any) -> None:
-        self._disk, self._file = disk, file
-        self.fileno, self.seek, self.close = file.fileno, file.seek, file.close
-        self.truncate = file.truncate
-
-    def write(self, data: memoryview) -> int:
-        """See io.RawIOBase.write: it may take a part only."""
-        kind = self._disk.step()
-        part = data[: self._disk.rng.randint(0, len(data))] if kind in (DIE, FAIL) else data
-        if kind == SHORT:
-            part = data[: max(1, len(data) // 3)]
-        self._file.write(part)
-        if kind == DIE:
-            raise Death
-        if kind == FAIL:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return len(part)
+        for handle in list(self._paths):
+            self.close(handle)

@@ -25,7 +25,7 @@ from node.index import AS_OF_KEY, Index
 from node.storage import blocks as module
 from node.storage.blocks import BlockFiles
 from node.storage.buffer import BufferedStore
-from tests.crash.disk import DIE, FAIL, SHORT, Death, Disk, FaultyFile, FaultyOs, FaultyStore
+from tests.crash.disk import DIE, FAIL, SHORT, Death, Disk, FaultyOs, FaultyStore
 from tests.crash.trees import coins_at, digest_at, tree
 from tests.node.support import QUICK
 
@@ -215,8 +215,8 @@ def in_two_batches(patch: pytest.MonkeyPatch) -> None:
 
 def without_the_rest_of_a_short_write(patch: pytest.MonkeyPatch) -> None:
     """A part was written, and nobody looked how much."""
-    write = FaultyFile.write
-    patch.setattr(FaultyFile, "write", lambda file, data: write(file, data) and len(data))
+    write = FaultyOs.write
+    patch.setattr(FaultyOs, "write", lambda own, file, data: write(own, file, data) and len(data))
 
 
 @pytest.mark.parametrize(

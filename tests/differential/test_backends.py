@@ -29,6 +29,8 @@ SPENDS = [Generator(random.Random(seed)).spend() for seed in range(300 * SWEEP)]
 PLACES = [
     ("chain.script.checker", "verify_ecdsa"),
     ("chain.script.checker", "verify_schnorr"),
+    ("chain.script.single_key", "verify_ecdsa"),
+    ("chain.script.single_key", "verify_schnorr"),
     ("chain.script.witness", "tweak_public_key"),
 ]
 LAX = ("padded", "long length", "trailing", "wrong length")

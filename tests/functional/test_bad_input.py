@@ -160,7 +160,6 @@ def test_a_block_far_too_large_gets_in_and_is_refused_by_name(node: NodeProcess)
     header = node.rpc.call("getblockheader", node.rpc.call("getbestblockhash"), False)
     parent = HeaderEntry(BlockHeader.parse(bytes.fromhex(header)), None)
     parent.height = node.rpc.call("getblockcount")
-    parent.median_time_past = parent.header.time
     fine = chain.block(parent=parent)
     (coinbase,) = fine.transactions
     long_nonce = with_inputs(
