@@ -27,10 +27,12 @@ MAX_SIGOP_COST = 16_000  # Core's MAX_STANDARD_TX_SIGOPS_COST: a fifth of a bloc
 MAX_NON_WITNESS_SIGOPS = 2_500  # Core's MAX_TX_LEGACY_SIGOPS, from BIP54
 MAX_P2SH_SIGOPS = 15  # Core's MAX_P2SH_SIGOPS
 MAX_PUSH_SIZE = 520  # Core's MAX_SCRIPT_ELEMENT_SIZE
+MAX_STACK_ITEMS = 1_000  # Core's MAX_STACK_SIZE
 MAX_P2WSH_SCRIPT_SIZE = 3_600  # Core's MAX_STANDARD_P2WSH_SCRIPT_SIZE
 MAX_P2WSH_ITEMS = 100  # Core's MAX_STANDARD_P2WSH_STACK_ITEMS
 MAX_ITEM_SIZE = 80  # Core's MAX_STANDARD_P2WSH_STACK_ITEM_SIZE, and tapscript's
 TOO_LONG, UNKNOWN_OPCODE = "Push value size limit exceeded", "Opcode missing or not understood"
+TOO_MANY = "Stack size limit exceeded"
 INPUT_SIZE, WITNESS_INPUT_SIZE = 148, 67  # vbytes to spend an output: P2PKH's, P2WPKH's
 ANNEX_TAG, LEAF_MASK, TAPSCRIPT_LEAF = 0x50, 0xFE, 0xC0  # BIP341
 
@@ -145,14 +147,23 @@ def _refuse_inputs(detail: str) -> None:
 def _check_redeem_script(index: int, script_sig: bytes) -> None:
     pushes = _pushes(script_sig)
     if pushes is None:
-        is_long = any(len(data or b"") > MAX_PUSH_SIZE for _, data, _ in instructions(script_sig))
-        error = TOO_LONG if is_long else UNKNOWN_OPCODE
+        error = _why_malformed(script_sig)
         _refuse_inputs(f"p2sh scriptsig malformed (input {index}: {error})")
     elif not pushes:
         _refuse_inputs(f"input {index} P2SH redeemscript missing")
     elif (sigops := count_sigops(pushes[-1], True)) > MAX_P2SH_SIGOPS:
         figures = f"(input {index}: {sigops} > {MAX_P2SH_SIGOPS})"
         _refuse_inputs(f"p2sh redeemscript sigops exceed limit {figures}")
+
+
+def _why_malformed(script_sig: bytes) -> str:
+    """What stops a scriptSig that should only push."""
+    for count, (_, data, _) in enumerate(instructions(script_sig)):
+        if data is not None and len(data) > MAX_PUSH_SIZE:
+            return TOO_LONG
+        if count == MAX_STACK_ITEMS:
+            return TOO_MANY
+    return UNKNOWN_OPCODE
 
 
 def _non_witness_sigops(tx: Transaction, coins: Sequence[Coin]) -> int:
@@ -170,7 +181,7 @@ def _non_witness_sigops(tx: Transaction, coins: Sequence[Coin]) -> int:
 
 
 def _pushes(script_sig: bytes) -> list[bytes] | None:
-    """What a scriptSig leaves on the stack; None if it does anything but push."""
+    """What a scriptSig leaves on the stack; None if it does anything but push, or too much."""
     if not is_push_only(script_sig):
         return None
     stack: list[bytes] = []
@@ -183,7 +194,7 @@ def _pushes(script_sig: bytes) -> list[bytes] | None:
             stack.append(b"\x81")
         else:
             return None
-    return stack
+    return stack if len(stack) <= MAX_STACK_ITEMS else None
 
 
 def check_witness_standard(tx: Transaction, coins: Sequence[Coin]) -> None:

@@ -33,7 +33,9 @@ class PackageResult:
     """Which of the entries did not wait before."""
     together: tuple[MempoolEntry, ...] = ()
     """Those that were judged by what they pay together."""
-    evicted: set[MempoolEntry] = field(default_factory=set)
+    evicted: dict[bytes, set[MempoolEntry]] = field(default_factory=dict)
+    """What was replaced, by the wtxid of the first, or only one, of those that replaced it. Nothing
+    is said for one that did not stay."""
 
 
 def submit(
@@ -70,6 +72,7 @@ class _Submission:
         for wtxid, entry in list(result.entries.items()):
             if entry.txid not in self._mempool:
                 del result.entries[wtxid]
+                result.evicted.pop(wtxid, None)
                 result.refusals[wtxid] = Rejected(PolicyReason.MEMPOOL_FULL)
                 result.error = PackageRejected(PackageReason.TRANSACTION_FAILED)
 
@@ -110,6 +113,6 @@ class _Submission:
             result.refusals.pop(entry.tx.wtxid, None)
             result.entries[entry.tx.wtxid] = entry
             result.new.add(entry)
-        result.evicted |= judgement.evicted
+        result.evicted[judgement.entries[0].tx.wtxid] = judgement.evicted
         if together:
             result.together = judgement.entries

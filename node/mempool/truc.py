@@ -6,7 +6,7 @@ in together. Beside it: BIP431; Bitcoin Core, `src/policy/truc_policy.cpp`. Left
 than one parent or child, for which the rules would have to be written anew.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from chain.encoding import display_hash
 from chain.transaction import Transaction
@@ -30,7 +30,7 @@ def check_single(
     Returns the sibling that must be evicted for it, if nothing else stands in its way and that may
     be considered. Core: SingleTRUCChecks.
     """
-    for parent in parents:
+    for parent in _in_order(parents):
         _check_versions(newcomer.tx, parent.tx)
     if newcomer.tx.version != VERSION:
         return None
@@ -62,7 +62,7 @@ def check_package(
     spent = {tx_in.outpoint.txid for tx_in in tx.inputs}
     before = package[: package.index(tx)]
     beside = [other for other in before if other.txid in spent]
-    waiting = [parent.tx for parent in parents]
+    waiting = [parent.tx for parent in _in_order(parents)]
     if tx.version != VERSION:
         for parent in (*waiting, *beside):
             _check_versions(tx, parent)
@@ -72,15 +72,29 @@ def check_package(
     for parent in (*waiting, *beside):
         _check_size(newcomer, MAX_CHILD_VSIZE, "child ")
         _check_versions(tx, parent)
-        for other in package:
-            sources = {tx_in.outpoint.txid for tx_in in other.inputs}
-            if other is not tx and parent.txid in sources:
+        for other, source in _spends_of_others(tx, package):
+            if source == parent.txid:
                 _refuse_descendant(parent)
-            if tx.txid in sources:
+            if source == tx.txid:
                 _refuse(f"{_named(other)} would have too many ancestors")
     for entry in parents:
         if entry.children:
             _refuse_descendant(entry.tx)
+
+
+def _spends_of_others(
+    tx: Transaction, package: Sequence[Transaction]
+) -> Iterator[tuple[Transaction, bytes]]:
+    """The other transactions, each with the txid of what it spends, input by input."""
+    for other in package:
+        if other is not tx:
+            for tx_in in other.inputs:
+                yield other, tx_in.outpoint.txid
+
+
+def _in_order(parents: Iterable[MempoolEntry]) -> list[MempoolEntry]:
+    """As Core finds them: the first that is wrong gives the refusal its name."""
+    return sorted(parents, key=lambda parent: parent.txid)
 
 
 def _check_versions(tx: Transaction, parent: Transaction) -> None:

@@ -35,12 +35,12 @@ def parse_transaction(text: str, which: str = ".") -> Transaction:
 
 
 def _without_inputs(raw: bytes) -> Transaction:
-    """One with no inputs at all, which a node refuses with a reason: the count that is 0 looks
-    like the marker of a transaction with witnesses. DecodeError if that is not it."""
-    if raw[4:5] != b"\0":
+    """One with neither inputs nor outputs, which a node refuses with a reason. DecodeError if it is
+    not that: where inputs lack, the count of outputs looks like the flag of those with witnesses.
+    """
+    if len(raw) != 10 or raw[4:6] != b"\0\0":
         raise DecodeError("it is no transaction")
-    donor = Transaction.parse(raw[:4] + b"\1" + bytes(37) + bytes(4) + raw[5:])
-    return Transaction(donor.version, (), donor.outputs, donor.locktime)
+    return Transaction(int.from_bytes(raw[:4], "little"), (), (), int.from_bytes(raw[6:], "little"))
 
 
 def broadcast(

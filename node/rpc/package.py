@@ -99,11 +99,11 @@ def submitpackage(
         what = "not child-with-parents or parents depend on each other."
         raise RpcError(Code.VERIFY, f"package topology disallowed. {what}")
     result = runtime.submit_package(txs, maxfeerate.satoshis)
-    replaced = sorted(entry.txid for entry in result.evicted)
+    replaced = {entry.txid for evicted in result.evicted.values() for entry in evicted}
     return {
         "package_msg": "success" if result.error is None else str(result.error),
         "tx-results": {display_hash(tx.wtxid): _outcome(tx, result) for tx in txs},
-        "replaced-transactions": [display_hash(txid) for txid in replaced],
+        "replaced-transactions": [display_hash(txid) for txid in sorted(replaced)],
     }
 
 

@@ -260,6 +260,26 @@ def test_parents_may_be_missing_from_it(desk: Desk) -> None:
     assert desk.errors(free, b) == ["transaction failed", poor(free), MISSING]
 
 
+def test_one_of_it_throws_out_another(desk: Desk) -> None:
+    """The second replaces what the first hangs on: of the first nothing is left to tell."""
+    coin, other = desk.coin(), desk.coin()
+    old, older = desk.waiting(desk.pay(coin)), desk.waiting(desk.pay(other))
+    first = desk.pay([desk.output(old), other], fee=3_000)
+    second = desk.pay(coin, fee=9_000)
+    last = child(desk, first, second)
+    answer = desk.package(first, second, last)
+    results = [answer["tx-results"][shown(tx.wtxid)] for tx in (first, second, last)]
+    assert answer["package_msg"] == "transaction failed"
+    assert [result.get("error", ACCEPTED) for result in results] == [
+        "mempool full",
+        ACCEPTED,
+        MISSING,
+    ]
+    replaced = sorted((old.txid, first.txid))
+    assert answer["replaced-transactions"] == [shown(txid) for txid in replaced]
+    assert desk.in_pool(old, older, first, second) == [False, False, False, True]
+
+
 def test_a_script_that_fails_in_company(desk: Desk) -> None:
     a = desk.pay(fee=0)
     b = forged(child(desk, a))

@@ -77,6 +77,21 @@ def test_sigops_of_a_redeem_script(desk: Desk, redeem: bytes, verdict: str) -> N
     assert spend(desk, script, script_sig=script_sig) == verdict
 
 
+@pytest.mark.parametrize(
+    ("pushes", "detail"),
+    [
+        (b"\x51" * 1_000, "Stack size limit exceeded"),  # and the redeem script is one more
+        (b"\x51" * 1_000 + push(bytes(521)), "Push value size limit exceeded"),
+    ],
+)
+def test_a_scriptsig_that_pushes_too_much(desk: Desk, pushes: bytes, detail: str) -> None:
+    script, script_sig = nested(TRUE)
+    verdict = spend(desk, script, script_sig=pushes + script_sig)
+    assert verdict == f"{NONSTANDARD}, p2sh scriptsig malformed (input 0: {detail})"
+    fits = spend(desk, script, script_sig=pushes[:998] + script_sig)
+    assert fits == f"{FAILED} (Stack size must be exactly one after execution), input 0"
+
+
 def dropping(count: int, size: int) -> tuple[bytes, tuple[bytes, ...]]:
     """A script that wants `count` items, and those."""
     return b"\x75" * count + TRUE, (bytes(size),) * count

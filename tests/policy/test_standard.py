@@ -5,7 +5,7 @@ import pytest
 from chain.script.script import push
 from chain.transaction import TxIn, TxOut
 from tests.builders import NULL, key, make_tx, p2pk, p2pkh, p2sh, p2tr, p2wpkh, p2wsh, padding
-from tests.node.serving import QUICK
+from tests.node.serving import QUICK, refusal
 from tests.policy.asking import ACCEPTED, HOME, Desk, unlocked
 
 A, B, C, D = (key(number).public for number in range(1, 5))
@@ -232,12 +232,19 @@ def test_what_consensus_forbids(desk: Desk) -> None:
     assert desk.verdict(huge) == "bad-txns-oversize"
 
 
-def test_a_transaction_without_inputs_is_understood(desk: Desk) -> None:
+def test_a_transaction_without_inputs_is_understood_if_it_has_no_outputs(desk: Desk) -> None:
     blank = "01000000" + "00" + "00" + "00000000"
-    legacy = "01000000" + "00" + "01" + "e803000000000000" + "0151" + "00000000"
-    for text in (blank, legacy):
-        (answer,) = desk.rpc("testmempoolaccept", [text])
-        assert answer["reject-reason"] == "bad-txns-vin-empty"
+    (answer,) = desk.rpc("testmempoolaccept", [blank])
+    assert answer["reject-reason"] == "bad-txns-vin-empty"
+    for count in (1, 2):  # taken for the flag of those with witnesses
+        text = "01000000" + "00" + f"{count:02x}" + ("e803000000000000" + "0151") * count + "00" * 4
+        for method, params in (
+            ("sendrawtransaction", [text]),
+            ("testmempoolaccept", [[text]]),
+            ("submitpackage", [[text]]),
+        ):
+            code, what = refusal(desk, method, *params)
+            assert (code, what[:16]) == (-22, "TX decode failed")
 
 
 def test_coinbases_travel_only_in_blocks(desk: Desk) -> None:

@@ -59,6 +59,17 @@ def test_inheritance(desk: Desk) -> None:
     assert desk.verdict(v3(desk, old)) == ACCEPTED
 
 
+def test_the_first_parent_by_id_is_named(desk: Desk) -> None:
+    for _ in range(3):
+        parents = [desk.waiting(v3(desk)) for _ in range(4)]
+        tx = desk.pay([desk.output(parent) for parent in parents])
+        first = min(parents, key=lambda parent: parent.txid)
+        text = f"non-version=3 {named(tx)} cannot spend from version=3 {named(first)}"
+        assert desk.verdict(tx) == BROKEN + text
+        for answer in desk.test(tx, desk.pay()):
+            assert answer.get("reject-details", BROKEN + text) == BROKEN + text
+
+
 def test_ancestors(desk: Desk) -> None:
     first, second = desk.waiting(v3(desk)), desk.waiting(v3(desk))
     tx = v3(desk, first, second)
@@ -102,9 +113,13 @@ def test_families_asked_about_together(desk: Desk) -> None:
     sibling = desk.pay(desk.output(parent, 1), version=3)
     grandchild = desk.pay(desk.output(child), version=3)
     heir = desk.pay(desk.output(parent, 0), fee=1_100)
+    elder_first = desk.pay([desk.output(parent, 1), desk.output(child)], version=3)
+    elder_last = desk.pay([desk.output(child), desk.output(parent, 1)], version=3)
     rows = [
         ((parent, child, sibling), f"{named(parent)} would exceed descendant count limit"),
         ((parent, child, grandchild), f"{named(grandchild)} would have too many ancestors"),
+        ((parent, child, elder_first), f"{named(parent)} would exceed descendant count limit"),
+        ((parent, child, elder_last), f"{named(elder_last)} would have too many ancestors"),
         (
             (parent, heir),
             f"non-version=3 {named(heir)} cannot spend from version=3 {named(parent)}",
