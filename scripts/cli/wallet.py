@@ -1,26 +1,29 @@
 """`farthing wallet`: keys, addresses, payments, balances.
 
-It asks and shows; what is done is wallet/. The password is prompted for or read from a file, never
-taken from the command line, where other users and the shell's history would see it.
+It asks and shows; what is done is wallet/. Here: making wallets and listing them. Being paid is
+wallet_money, paying wallet_send; what all of them share is wallet_common.
 """
 
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import click
 
 from scripts.cli import places
-from scripts.cli.common import coins, fail, json_option, print_json, print_table
+from scripts.cli.common import fail, json_option, print_json
+from scripts.cli.wallet_common import (
+    network_option,
+    password_option,
+    read_password,
+    read_text,
+    require_terminal,
+    wallet_path,
+)
+from scripts.cli.wallet_money import address, balance, history
+from scripts.cli.wallet_send import send
 
 if TYPE_CHECKING:
     from wallet import Wallet
-    from wallet.client import EsploraClient
-
-DEFAULT_NODE = "http://127.0.0.1:18443"
-MAX_TEXT = 10_000  # characters of a password's or words' file
 
 
 @click.group()
@@ -34,106 +37,6 @@ def wallet() -> None:
       farthing wallet send alice ADDRESS 0.4
       farthing wallet balance alice
     """
-
-
-def node_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --node, the node that the wallet asks."""
-    return click.option(
-        "--node",
-        "node_url",
-        envvar="FARTHING_NODE",
-        default=DEFAULT_NODE,
-        show_default=True,
-        show_envvar=True,
-        help="Any node of the network.",
-    )(function)
-
-
-def network_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --network, where the wallet's coins will be."""
-    return click.option(
-        "--network",
-        type=click.Choice(["regtest", "classroom"]),
-        default="regtest",
-        show_default=True,
-        help="Where its coins will be.",
-    )(function)
-
-
-def password_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --password-file, read in place of a prompt."""
-    return click.option(
-        "--password-file",
-        type=click.File("r"),
-        help="Read the password from the first line of FILE, or of standard input (-).",
-    )(function)
-
-
-def read_text(file: IO[str], what: str, read: Callable[[int], str]) -> str:
-    """What `read` takes of a file; one line if that is no text."""
-    try:
-        return read(MAX_TEXT)
-    except UnicodeDecodeError:
-        fail(f"{file.name} is no text file; write the {what} into it, in UTF-8")
-
-
-def require_terminal(what: str, option: str) -> None:
-    """One line when there is nobody to ask."""
-    if not sys.stdin.isatty():
-        fail(f"{what} needed and there is no terminal to ask on; use {option} FILE|-")
-
-
-def read_password(file: IO[str] | None, *, new: bool) -> str:
-    """The password from its file, or from a prompt that shows nothing (twice for a new one)."""
-    if file is not None:
-        password = read_text(file, "password", file.readline).rstrip("\r\n")
-    else:
-        require_terminal("a password is", "--password-file")
-        password = click.prompt("Password", hide_input=True, confirmation_prompt=new, err=True)
-    if not password:
-        fail("the password is empty; give at least one character")
-    return password
-
-
-def wallet_path(name: str) -> Path:
-    """The file of the wallet of that name; names are plain so that none leaves the folder."""
-    if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii() or len(name) > 64:
-        fail(f"'{name}' can't be a wallet's name; use up to 64 letters, digits, '-' and '_'")
-    return places.wallet_directory() / f"{name}.wallet"
-
-
-def open_wallet(name: str) -> "Wallet":
-    """The public half of the wallet of that name."""
-    path = wallet_path(name)
-    if not path.exists():
-        fail(
-            f"there is no wallet '{name}' in {path.parent}; make it: farthing wallet create {name}"
-        )
-    # lazy: the help text must not wait for the wallet
-    from wallet import Wallet
-
-    return Wallet.open(path)
-
-
-def sync(opened: "Wallet", node_url: str) -> bool:
-    """Bring the wallet up to date; without a node, say so on stderr and show what is known."""
-    # lazy: requests is slow to import and not every command asks a node
-    from wallet.client import EsploraClient
-    from wallet.errors import NodeTimeout, NodeUnreachable
-
-    try:
-        synced(opened, EsploraClient(node_url))
-    except (NodeUnreachable, NodeTimeout) as error:
-        click.echo(f"farthing: {error}; showing what was known at the last contact", err=True)
-        return False
-    return True
-
-
-def synced(opened: "Wallet", client: "EsploraClient") -> "EsploraClient":
-    """Bring the wallet up to date with a node of its own network; WalletError otherwise."""
-    client.check_network(opened.params)
-    opened.sync(client)
-    return client
 
 
 @wallet.command()
@@ -240,139 +143,5 @@ def list_wallets(as_json: bool) -> None:
         click.echo("\n".join(names) or f"no wallets in {places.wallet_directory()}")
 
 
-@wallet.command()
-@click.argument("name")
-@click.option("--new", is_flag=True, help="The one after it, even if the last was never paid.")
-@json_option
-def address(name: str, new: bool, as_json: bool) -> None:
-    """Print an address to be paid at: the next that was never used.
-
-    \b
-    Example:
-      farthing wallet address alice
-    """
-    shown = open_wallet(name).address(new=new)
-    if as_json:
-        print_json({"address": shown})
-    else:
-        click.echo(shown)
-
-
-@wallet.command()
-@click.argument("name")
-@node_option
-@json_option
-def balance(name: str, node_url: str, as_json: bool) -> None:
-    """Show what the wallet holds: confirmed, pending, immature. Needs no password.
-
-    \b
-    Example:
-      farthing wallet balance alice --node http://127.0.0.1:18444
-    """
-    opened = open_wallet(name)
-    fresh = sync(opened, node_url)
-    held = opened.balance()
-    if as_json:
-        print_json(
-            {
-                "confirmed": held.confirmed,
-                "pending": held.pending,
-                "immature": held.immature,
-                "fresh": fresh,
-            }
-        )
-        return
-    click.echo(f"confirmed  {coins(held.confirmed)}")
-    click.echo(f"pending    {coins(held.pending)}")
-    click.echo(f"immature   {coins(held.immature)}")
-
-
-@wallet.command()
-@click.argument("name")
-@node_option
-@json_option
-def history(name: str, node_url: str, as_json: bool) -> None:
-    """List the wallet's payments, newest first. Needs no password.
-
-    \b
-    Example:
-      farthing wallet history alice --json
-    """
-    opened = open_wallet(name)
-    sync(opened, node_url)
-    items = opened.history()
-    if as_json:
-        print_json(
-            [
-                {
-                    "txid": item.txid,
-                    "net": item.net,
-                    "fee": item.fee,
-                    "height": item.height,
-                    "time": item.time,
-                }
-                for item in items
-            ]
-        )
-        return
-    if not items:
-        click.echo(f"no payments yet; farthing wallet address {name} prints where to be paid")
-        return
-    rows = [
-        [
-            time.strftime("%Y-%m-%d %H:%M", time.localtime(item.time)) if item.time else "",
-            "pending" if item.height is None else f"block {item.height}",
-            coins(item.net),
-            "" if item.fee is None else coins(item.fee),
-            item.txid,
-        ]
-        for item in items
-    ]
-    print_table(["time", "state", "amount>", "fee>", "txid"], rows)
-
-
-@wallet.command()
-@click.argument("name")
-@click.argument("address")
-@click.argument("amount")
-@click.option("--fee-rate", type=str, help="Satoshis per virtual byte.  [default: by --target]")
-@click.option(
-    "--target",
-    type=click.IntRange(1, 1008),
-    default=6,
-    show_default=True,
-    help="Blocks within which it should confirm.",
-)
-@node_option
-@password_option
-@json_option
-def send(
-    name: str,
-    address: str,
-    amount: str,
-    fee_rate: str | None,
-    target: int,
-    node_url: str,
-    password_file: IO[str] | None,
-    as_json: bool,
-) -> None:
-    """Pay AMOUNT bitcoins to ADDRESS.
-
-    \b
-    Example:
-      farthing wallet send alice bcrt1q… 0.4 --fee-rate 2
-    """
-    # lazy: the help text must not wait for the wallet
-    from wallet.amounts import parse_amount, parse_feerate
-    from wallet.client import EsploraClient
-
-    opened = open_wallet(name)
-    satoshis = parse_amount(amount)
-    client = synced(opened, EsploraClient(node_url))
-    feerate = parse_feerate(fee_rate) if fee_rate else client.feerate(target)
-    draft = opened.prepare([(address, satoshis)], feerate=feerate)
-    txid = opened.broadcast(client, opened.sign(draft, read_password(password_file, new=False)))
-    if as_json:
-        print_json({"txid": txid, "amount": satoshis, "fee": draft.fee})
-        return
-    click.echo(f"sent {coins(satoshis)} to {address}, fee {coins(draft.fee)}\n{txid}")
+for command in (address, balance, history, send):
+    wallet.add_command(command)

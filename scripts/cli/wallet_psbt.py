@@ -20,7 +20,7 @@ from scripts.cli.psbt_files import (
     read_psbt,
     show,
 )
-from scripts.cli.wallet import node_option, open_wallet, password_option, read_password
+from scripts.cli.wallet_common import node_option, open_wallet, password_option, read_password
 
 COSIGNER_PATH = "48h/1h/0h/2h"  # BIP 48: several signers, coins of a test network, wsh
 

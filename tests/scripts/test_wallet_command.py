@@ -24,7 +24,8 @@ def node(network: LocalNetwork) -> tuple[str, str]:
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """A terminal with somebody at it; what they type, in order."""
     typed: list[str] = []
-    monkeypatch.setattr("scripts.cli.wallet.require_terminal", lambda what, option: None)
+    for module in ("wallet", "wallet_common"):
+        monkeypatch.setattr(f"scripts.cli.{module}.require_terminal", lambda what, option: None)
     monkeypatch.setattr(click.termui, "hidden_prompt_func", lambda prompt: typed.pop(0))
     yield typed
     assert typed == [], "not all of it was asked for"
