@@ -51,6 +51,7 @@ CONFINED = {
     "mnemonic": {"wallet/mnemonic.py"},
     "waitress": {"node/server.py"},
     "platformdirs": {"scripts/cli/places.py"},
+    "segno": {"scripts/cli/qr.py"},
 }
 CONFINED_BY_PREFIX = {
     "flask": ("node/web_", "node/app.py"),

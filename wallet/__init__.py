@@ -4,6 +4,7 @@ Reading order, which is also the import order: a file imports only files above i
 
     errors          what can go wrong, one sentence each
     amounts         coins as people write them, exact to the satoshi
+    uri             an address and what to pay to it, in one line
     mnemonic        words to seed
     hd              seed to keys
     checksum        the eight characters behind a descriptor

@@ -1,4 +1,4 @@
-"""Amounts as people write them: decimal coins in, whole satoshis inside, and back.
+"""Amounts as people write them: decimal coins or satoshis in, whole satoshis inside, and back.
 
 No float is ever made: `0.1` has no exact float, and money must be exact. Fee rates are decimal
 satoshis a virtual byte outside and whole satoshis a 1,000 virtual bytes inside, as in Bitcoin Core.
@@ -13,19 +13,30 @@ from wallet.errors import BadAmount
 DECIMALS = 8
 RATE_DECIMALS = 3  # satoshis a 1,000 virtual bytes is the finest that nodes know
 _PLAIN = re.compile(r"[0-9]{1,16}(?:\.([0-9]+))?")
+_UNIT = re.compile(r" ?(btc|sats?)$", re.IGNORECASE)
 
 
 def parse_amount(text: str) -> int:
-    """Satoshis for decimal coins such as `0.4`; raises BadAmount, which says what is wrong."""
+    """Satoshis for coins (`0.4`, `0.4btc`) or satoshis (`40000sat`).
+
+    Raises BadAmount, which says what is wrong.
+    """
     text = text.strip()
-    match = _PLAIN.fullmatch(text)
+    unit = _UNIT.search(text)
+    number = text[: unit.start()] if unit else text
+    match = _PLAIN.fullmatch(number)
     if match is None:
-        raise BadAmount(f"{_shown(text)} is not an amount: {_complaint(text)}")
-    if len(match[1] or "") > DECIMALS:
+        raise BadAmount(f"{_shown(text)} is not an amount: {_complaint(number)}")
+    if unit and unit[1].lower() != "btc":
+        if match[1]:
+            raise BadAmount(f"{_shown(text)} is not an amount: there is nothing below a satoshi")
+        satoshis = int(number)
+    elif len(match[1] or "") > DECIMALS:
         raise BadAmount(
             f"{_shown(text)} has more than {DECIMALS} decimals: one satoshi is 0.00000001"
         )
-    satoshis = int(Decimal(text) * COIN)
+    else:
+        satoshis = int(Decimal(number) * COIN)
     if satoshis > MAX_MONEY:
         raise BadAmount(f"{_shown(text)} is more than the 21,000,000 coins there will ever be")
     return satoshis
@@ -65,7 +76,7 @@ def _complaint(text: str) -> str:
         return "write it out without an exponent"
     if re.fullmatch(r"[0-9]+,[0-9]+", text):
         return "write the decimals after a dot"
-    return "write decimal coins, such as 0.4"
+    return "write decimal coins, such as 0.4, or satoshis, such as 40000sat"
 
 
 def _shown(text: str) -> str:

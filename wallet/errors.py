@@ -21,6 +21,10 @@ class BadAmount(WalletError):
     """The text or number is not an amount that can be paid."""
 
 
+class BadUri(WalletError):
+    """The text is not a payment URI, or it asks for something that nobody here knows."""
+
+
 class BadWords(WalletError):
     """The words are not a recovery phrase; the text never repeats them."""
 

@@ -4,6 +4,7 @@ None of them needs a password. What they show is what wallet/ says.
 """
 
 import time
+from typing import BinaryIO
 
 import click
 
@@ -14,19 +15,51 @@ from scripts.cli.wallet_common import node_option, open_wallet, sync
 @click.command()
 @click.argument("name")
 @click.option("--new", is_flag=True, help="The one after it, even if the last was never paid.")
+@click.option("--amount", help="Ask for so much: 0.4 (bitcoins) or 40000sat.")
+@click.option("--label", default="", help="Who is paid, for the payer to see.")
+@click.option("--message", default="", help="What for, for the payer to see.")
+@click.option("--qr", is_flag=True, help="Draw a QR code to scan as well.")
+@click.option("--svg", type=click.File("wb"), help="Write the QR code to FILE, as an SVG image.")
 @json_option
-def address(name: str, new: bool, as_json: bool) -> None:
+def address(
+    name: str,
+    new: bool,
+    amount: str | None,
+    label: str,
+    message: str,
+    qr: bool,
+    svg: BinaryIO | None,
+    as_json: bool,
+) -> None:
     """Print an address to be paid at: the next that was never used.
 
+    With --amount, --label or --message it is a URI (BIP 21) that other wallets read.
+
     \b
-    Example:
+    Examples:
       farthing wallet address alice
+      farthing wallet address alice --amount 0.4 --label "Alice's tea" --qr
     """
-    shown = open_wallet(name).address(new=new)
+    # lazy: the help text must not wait for the wallet
+    from wallet.amounts import parse_amount
+    from wallet.uri import PaymentUri
+
+    opened = open_wallet(name)
+    satoshis = None if amount is None else parse_amount(amount)
+    asked = PaymentUri(opened.address(new=new), satoshis, label, message)
+    text = asked.text()
     if as_json:
-        print_json({"address": shown})
+        print_json({"address": asked.address, "uri": text})
     else:
-        click.echo(shown)
+        click.echo(text if amount or label or message else asked.address)
+    if svg is not None or (qr and not as_json):
+        # lazy: who draws no code does not wait for segno
+        from scripts.cli.qr import draw, write_svg
+
+        if svg is not None:
+            write_svg(asked.qr_text(), svg)
+        if qr and not as_json:
+            click.echo(draw(asked.qr_text()))
 
 
 @click.command()

@@ -22,7 +22,7 @@ from tests.parsers.damage import Tape
 from tests.parsers.parser import Parser
 from wallet import amounts, keystore, mnemonic
 from wallet.descriptor import WRAPPERS, Descriptor
-from wallet.errors import BadAmount, BadDescriptor, BadKey, BadPsbt, BadWords, DamagedFile
+from wallet.errors import BadAmount, BadDescriptor, BadKey, BadPsbt, BadUri, BadWords, DamagedFile
 from wallet.hd import (
     ExtendedPrivateKey,
     ExtendedPublicKey,
@@ -35,6 +35,7 @@ from wallet.ledger import Ledger
 from wallet.psbt.fields import In, field_key
 from wallet.psbt.packet import MAGIC, Psbt
 from wallet.script_expression import parse_descriptor
+from wallet.uri import PaymentUri, parse_uri
 
 PLACE = Path(tempfile.gettempdir()) / f"farthing-parsers-{os.getpid()}.wallet"
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -205,6 +206,24 @@ PARSERS = [
             "decimals": long_text("0.", "0"),
             "digits before a letter": long_text("", "9", "x"),
             "spaces": long_text("", " ", "1"),
+        },
+    ),
+    Parser(
+        "payment URI",
+        parse_uri,
+        PaymentUri.text,
+        st.builds(
+            PaymentUri,
+            st.just("bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"),
+            st.none() | st.integers(0, 21 * 10**14),
+            st.text("Tea & cake=5%+é", max_size=20),
+            st.text("Tea & cake=5%+é", max_size=20),
+        ),
+        BadUri,
+        False,
+        hostile={
+            "parameters": long_text("bitcoin:x?", "a=1&"),
+            "percents": long_text("bitcoin:x?label=", "%"),
         },
     ),
     Parser(

@@ -115,7 +115,7 @@ def test_nothing_to_do_shows_the_help(cli: CommandLine) -> None:
         ),
         (
             ["wallet", "send", "alice"],
-            "Missing argument 'ADDRESS'. See: farthing wallet send --help",
+            "Missing argument '(ADDRESS AMOUNT | URI)...'. See: farthing wallet send --help",
         ),
         (
             ["node", "watch", "a", "b"],

@@ -9,8 +9,10 @@ import pytest
 from scripts.funds import TEST_MNEMONIC
 from scripts.network import LocalNetwork
 from tests.scripts.conftest import CommandLine
+from tests.scripts.test_qr import scan, svg_pixels, terminal_pixels
 
 SOMEBODY = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+OTHER = "bcrt1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqc8gma6"
 PASSWORD = "correct horse"
 TYPED = ("--password-file", "-")
 
@@ -40,7 +42,8 @@ def test_a_new_wallet_shows_its_words_once(cli: CommandLine) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
     address = cli("wallet", "address", "alice").strip()
     assert f"First address: {address}" in shown
-    assert cli.json("wallet", "address", "alice") == {"address": address}
+    shown = cli.json("wallet", "address", "alice")
+    assert shown == {"address": address, "uri": f"bitcoin:{address}"}
     assert cli("wallet", "address", "alice", "--new").strip() != address
     restored = cli.json(
         *["wallet", "restore", "twin", "--words-file", "-", "--password-file"],
@@ -115,6 +118,57 @@ def test_money_comes_and_goes(
     sent = cli.json("wallet", "send", "rich", SOMEBODY, "1", *node, *TYPED, typed=PASSWORD)
     assert set(sent) == {"txid", "amount", "fee"}
     assert sent["amount"] == 100_000_000
+    network.nodes[0].rpc.call("generatetoaddress", 1, SOMEBODY)
+
+
+def test_being_paid_by_a_uri_that_a_phone_scans(cli: CommandLine, tmp_path: Path) -> None:
+    cli("wallet", "create", "alice", *TYPED, typed=PASSWORD)
+    address = cli("wallet", "address", "alice").strip()
+    drawn = cli("wallet", "address", "alice", "--qr")
+    first, _, code = drawn.partition("\n")
+    assert first == address
+    assert scan(terminal_pixels(code)) == [f"BITCOIN:{address.upper()}"]
+    svg = tmp_path / "tea.svg"
+    asked = ("--amount", "40000sat", "--label", "Alice's tea", "--svg", str(svg))
+    text = cli("wallet", "address", "alice", *asked).strip()
+    assert text == f"bitcoin:{address}?amount=0.0004&label=Alice%27s%20tea"
+    assert scan(svg_pixels(svg.read_bytes())) == [text]
+    assert cli.json("wallet", "address", "alice", *asked) == {"address": address, "uri": text}
+    said = cli.refusal("wallet", "address", "alice", "--message", "x" * 3_000)
+    assert "too long" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "line"),
+    [
+        (["0.4", SOMEBODY], 2, "'0.4' stands where an address should"),
+        ([SOMEBODY], 2, "an amount must stand behind"),
+        ([SOMEBODY, "lots"], 1, "'lots' is not an amount"),
+        ([SOMEBODY, OTHER, "1"], 1, f"'{OTHER[:40]}…' is not an amount"),
+        ([SOMEBODY, "1", f"bitcoin:{SOMEBODY}"], 2, "an amount must stand behind"),
+        ([f"bitcoin:{SOMEBODY}?amount=1", "2"], 1, "asks for 1.00000000 BTC, and 2.00000000 BTC"),
+        ([f"bitcoin:{SOMEBODY}?req-pop=1", "1"], 1, "requires 'req-pop'"),
+        ([SOMEBODY, "0.4.2"], 1, "is not an amount"),
+        ([SOMEBODY, "4mBTC"], 1, "is not an amount"),
+    ],
+)
+def test_payees_that_can_not_be(cli: CommandLine, words: list[str], code: int, line: str) -> None:
+    cli("wallet", "create", "alice", *TYPED, typed=PASSWORD)
+    assert line in cli.refusal("wallet", "send", "alice", *words, code=code)
+
+
+def test_several_are_paid_at_once_by_words_and_by_uri(
+    cli: CommandLine, network: LocalNetwork, node: tuple[str, str]
+) -> None:
+    restore = ["wallet", "restore", "rich", "--words-file", "-"]
+    cli(*restore, "--password-file", password_file(cli.home), typed=TEST_MNEMONIC)
+    paid = [SOMEBODY, "40000sat", f"bitcoin:{OTHER}?amount=.5&message=rent", OTHER.upper(), "1"]
+    send = ["wallet", "send", "rich", *paid, "--rate", "2", *node, *TYPED]
+    sent = cli.json(*send, typed=PASSWORD)
+    assert sent["amount"] == 40_000 + 50_000_000 + 100_000_000
+    raw = network.nodes[0].rpc.call("getrawtransaction", sent["txid"], True)
+    outputs = {(o["scriptPubKey"]["address"], round(o["value"] * 10**8)) for o in raw["vout"]}
+    assert outputs >= {(SOMEBODY, 40_000), (OTHER, 50_000_000), (OTHER, 100_000_000)}
     network.nodes[0].rpc.call("generatetoaddress", 1, SOMEBODY)
 
 

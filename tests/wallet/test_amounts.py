@@ -24,6 +24,12 @@ ALL_COINS = 21_000_000 * 100_000_000
         ("0.29", 29_000_000),  # int(0.29 * 1e8) is 28,999,999
         ("21000000", ALL_COINS),
         ("0000.5", 50_000_000),
+        ("0.4btc", 40_000_000),
+        ("1 BTC", 100_000_000),
+        ("40000sat", 40_000),
+        ("1 sat", 1),
+        ("7 SATS", 7),
+        ("2100000000000000sat", ALL_COINS),
     ],
 )
 def test_amounts_are_exact(text: str, satoshis: int) -> None:
@@ -49,7 +55,14 @@ def test_amounts_are_exact(text: str, satoshis: int) -> None:
         ("0x10", "write decimal coins"),
         ("1_000", "write decimal coins"),
         ("١", "write decimal coins"),  # a digit to Python, but not to us
-        ("1 BTC", "write decimal coins"),
+        ("1 EUR", "write decimal coins"),
+        ("sat", "or satoshis, such as 40000sat"),
+        ("0.4 sat", "nothing below a satoshi"),
+        ("1  sat", "write decimal coins"),
+        ("1 satbtc", "write decimal coins"),
+        ("-5sat", "negative"),
+        ("0.123456789 btc", "more than 8 decimals"),
+        ("2100000000000001sat", "21,000,000"),
         ("9" * 5000, "write decimal coins"),
         ("0." + "1" * 50_000, "more than 8 decimals"),
     ],
