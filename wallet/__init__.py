@@ -14,6 +14,7 @@ Reading order, which is also the import order: a file imports only files above i
     sealing         secrets under a password: scrypt and an AEAD
     keystore        the file: public half readable, secrets sealed
     ledger          transactions that concern us: coins, balance, history
+    labels          what the owner calls addresses, transactions, coins
     refusals        what to do when a node says no
     client          a node's Esplora API
     sync            what a node says, brought into the ledger

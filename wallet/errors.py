@@ -25,6 +25,10 @@ class BadUri(WalletError):
     """The text is not a payment URI, or it asks for something that nobody here knows."""
 
 
+class BadLabel(WalletError):
+    """The text can't be a label, or what it shall stand at is not this wallet's."""
+
+
 class BadWords(WalletError):
     """The words are not a recovery phrase; the text never repeats them."""
 

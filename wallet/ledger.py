@@ -5,7 +5,8 @@ or mined; only *where* a transaction is (its Status) is a node's word. It does n
 keys, only which scriptPubKeys are ours. Immutable: a sync builds the next one.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, Self
@@ -87,7 +88,9 @@ class Balance(NamedTuple):
 class HistoryItem(NamedTuple):
     """One transaction as its owner sees it. `fee` is known only when every input is ours.
 
-    `direction` is `received`, `sent`, `moved` (all outputs are ours too) or `mined`.
+    `confirmations` are the blocks from its own to the tip, 0 while it is pending. `direction` is
+    `received`, `sent`, `moved` (all outputs are ours too) or `mined`. `label` is the owner's, else
+    that of an address of ours that it pays.
     """
 
     txid: str
@@ -96,6 +99,18 @@ class HistoryItem(NamedTuple):
     height: int | None
     time: int | None
     direction: str
+    confirmations: int = 0
+    label: str = ""
+
+
+class AddressItem(NamedTuple):
+    """A receiving address as its owner sees it: satoshis ever received at it, and still there."""
+
+    address: str
+    number: int
+    received: int
+    held: int
+    label: str
 
 
 @dataclass(frozen=True)
@@ -176,9 +191,18 @@ class Ledger:
                 entry.status.height,
                 entry.status.time,
                 entry.direction,
+                self._confirmations(entry),
             )
             for entry in newest_first
         ]
+
+    def received(self) -> Counter[KeyPath]:
+        """Satoshis ever paid to each of our keys."""
+        return _sums((credit.path, credit.value) for _, credit in self._credits())
+
+    def held(self) -> Counter[KeyPath]:
+        """Satoshis that lie at each of our keys."""
+        return _sums((coin.path, coin.value) for coin in self._coins.values())
 
     def used(self, branch: int) -> int:
         """One more than the highest index ever paid: where a restore begins to count its gap."""
@@ -252,6 +276,11 @@ class Ledger:
             for credit in entry.credits:
                 yield entry, credit
 
+    def _confirmations(self, entry: Entry) -> int:
+        if self.tip is None or entry.status.height is None:
+            return 0
+        return max(0, self.tip.height - entry.status.height + 1)
+
     def _is_immature(self, coin: Coin, maturity_blocks: int) -> bool:
         """The rule of consensus, counted for a spend in the block after the tip."""
         if not coin.is_coinbase:
@@ -259,6 +288,13 @@ class Ledger:
         if coin.height is None or self.tip is None:
             return True
         return self.tip.height + 1 - coin.height < maturity_blocks
+
+
+def _sums(parts: Iterable[tuple[KeyPath, int]]) -> Counter[KeyPath]:
+    total: Counter[KeyPath] = Counter()
+    for path, value in parts:
+        total[path] += value
+    return total
 
 
 def without_conflicts(records: Mapping[bytes, Record]) -> dict[bytes, Record]:

@@ -38,7 +38,24 @@ from wallet.errors import (
 )
 from wallet.hd import ExtendedPrivateKey
 from wallet.keystore import WalletFile
-from wallet.ledger import Balance, Coin, HistoryItem, KeyPath, Ledger, Record, Status, entries_of
+from wallet.labels import (
+    Labels,
+    entry_labels,
+    labels_from_json,
+    own_reference,
+    with_label,
+)
+from wallet.ledger import (
+    AddressItem,
+    Balance,
+    Coin,
+    HistoryItem,
+    KeyPath,
+    Ledger,
+    Record,
+    Status,
+    entries_of,
+)
 from wallet.sync import GAP_LIMIT, synchronise
 
 if TYPE_CHECKING:
@@ -76,6 +93,7 @@ class Wallet:
         *,
         file: tuple[Path, WalletFile] | None = None,
         secrets: _Secrets | None = None,
+        labels: Labels | None = None,
     ) -> None:
         """For the three makers: a wallet has a file, or (in memory) its secrets."""
         self.params = params
@@ -83,6 +101,7 @@ class Wallet:
         self._ledger = ledger
         self._file = file
         self._secrets = secrets
+        self._labels = labels or {}
 
     @classmethod
     def create(
@@ -132,7 +151,9 @@ class Wallet:
         if len(file.descriptors) != 1:
             raise DamagedFile(f"{path} holds {len(file.descriptors)} accounts; expected one")
         descriptor = Descriptor.parse(file.descriptors[0], params)
-        return cls(params, descriptor, Ledger.from_json(file.state), file=(path, file))
+        labels = labels_from_json(file.state.get("labels", {}))
+        ledger = Ledger.from_json(file.state)
+        return cls(params, descriptor, ledger, file=(path, file), labels=labels)
 
     @classmethod
     def in_memory(cls, words: str, params: Params, account: int = 0, passphrase: str = "") -> Self:
@@ -158,13 +179,14 @@ class Wallet:
         """The account as other wallets read it; it shows all addresses and can spend nothing."""
         return self._descriptor.text(self.params)
 
-    def address(self, new: bool = False) -> str:
+    def address(self, new: bool = False, label: str = "") -> str:
         """The first receiving address never paid; with `new` the one after those given out so far.
 
+        An address with a label was given to somebody: for another purpose there is the next one.
         GapLimitReached when GAP_LIMIT of them wait unpaid: a restore would not look beyond.
         """
         receive, change = self._ledger.next_index
-        if new:
+        if new or self.label(self.address_at(receive)) not in ("", label):
             if receive + 1 >= self._ledger.used(RECEIVE) + GAP_LIMIT:
                 raise GapLimitReached(
                     f"{GAP_LIMIT} addresses wait unpaid already; use one of them, for a wallet "
@@ -172,7 +194,10 @@ class Wallet:
                 )
             receive += 1
             self._replace(replace(self._ledger, next_index=(receive, change)))
-        return self.address_at(receive)
+        address = self.address_at(receive)
+        if label:
+            self.set_label(address, label)
+        return address
 
     def address_at(self, index: int, branch: int = RECEIVE) -> str:
         """The address at a place of the account, used or not."""
@@ -189,7 +214,41 @@ class Wallet:
 
     def history(self) -> list[HistoryItem]:
         """What happened to the wallet, newest first."""
-        return self._ledger.history()
+        labels = entry_labels(self._labels, self._ledger, self.params)
+        return [
+            item._replace(label=labels[item.txid]) if item.txid in labels else item
+            for item in self._ledger.history()
+        ]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What the owner named, by address, txid or `txid:number` of an output."""
+        return dict(self._labels)
+
+    def label(self, reference: str) -> str:
+        """The label of an address, a txid or an output; empty if there is none."""
+        return self._labels.get(reference, "")
+
+    def set_label(self, reference: str, text: str) -> None:
+        """Name an address, a transaction or a coin of this wallet; an empty text takes it away."""
+        reference = own_reference(reference, self._ledger, self._ours(), self.params)
+        self._replace(self._ledger, with_label(self._labels, reference, text))
+
+    def coin_label(self, coin: Coin) -> str:
+        """The label of a coin, else that of its address."""
+        outpoint = f"{display_hash(coin.outpoint.txid)}:{coin.outpoint.index}"
+        address = self.address_at(coin.path.number, coin.path.branch)
+        return self.label(outpoint) or self.label(address)
+
+    def addresses(self) -> list[AddressItem]:
+        """The receiving addresses given out so far, oldest first, and the next one."""
+        received, held = self._ledger.received(), self._ledger.held()
+        items = []
+        for number in range(self._ledger.next_index[RECEIVE] + 1):
+            path, address = KeyPath(RECEIVE, number), self.address_at(number)
+            label = self.label(address)
+            items.append(AddressItem(address, number, received[path], held[path], label))
+        return items
 
     def utxos(self) -> list[Coin]:
         """Every unspent output, pending and immature ones included."""
@@ -241,12 +300,7 @@ class Wallet:
         known = records.get(transaction.txid)
         status = Status() if known is None else known.status
         records[transaction.txid] = Record(transaction, status, sent_here=True)
-        ours = {
-            self._descriptor.script(branch, index): KeyPath(branch, index)
-            for branch in BRANCHES
-            for index in range(self._ledger.next_index[branch] + GAP_LIMIT)
-        }
-        ledger = replace(self._ledger, entries=entries_of(records, ours))
+        ledger = replace(self._ledger, entries=entries_of(records, self._ours()))
         receive, change = (max(ledger.next_index[b], ledger.used(b)) for b in BRANCHES)
         txid = display_hash(transaction.txid)
         try:
@@ -267,6 +321,14 @@ class Wallet:
         """Prepare, sign and broadcast; without a rate, the node's estimate for `target` blocks."""
         rate = client.feerate(target) if feerate is None else feerate
         return self.broadcast(client, self.sign(self.prepare(recipients, feerate=rate), password))
+
+    def _ours(self) -> dict[bytes, KeyPath]:
+        """Our scriptPubKeys, as far as a restore would look."""
+        return {
+            self._descriptor.script(branch, index): KeyPath(branch, index)
+            for branch in BRANCHES
+            for index in range(self._ledger.next_index[branch] + GAP_LIMIT)
+        }
 
     def _proven_output(self, coin: Coin) -> TxOut:
         """The output that a coin is, from its whole transaction, id and owner checked again."""
@@ -289,14 +351,15 @@ class Wallet:
         secret: dict[str, Any] = json.loads(unseal(file.sealed, password, file.identity))
         return _Secrets(secret["words"], secret["passphrase"])
 
-    def _replace(self, ledger: Ledger) -> None:
-        """Take the next ledger, on disk first; an unchanged one is not written."""
-        if self._file is not None and ledger != self._ledger:
+    def _replace(self, ledger: Ledger, labels: Labels | None = None) -> None:
+        """Take the next ledger and labels, on disk first; unchanged ones are not written."""
+        labels = self._labels if labels is None else labels
+        if self._file is not None and (ledger, labels) != (self._ledger, self._labels):
             path, file = self._file
-            file = replace(file, state=ledger.to_json())
+            file = replace(file, state={**ledger.to_json(), "labels": labels})
             keystore.write(path, file)
             self._file = (path, file)
-        self._ledger = ledger
+        self._ledger, self._labels = ledger, labels
 
 
 def _refuse_real_money(params: Params) -> None:

@@ -1,7 +1,7 @@
 """`farthing wallet`: keys, addresses, payments, balances.
 
 It asks and shows; what is done is wallet/. Here: making wallets and listing them. Being paid is
-wallet_money, paying wallet_send; what all of them share is wallet_common.
+wallet_money, paying wallet_send, names wallet_names; what all of them share is wallet_common.
 """
 
 from pathlib import Path
@@ -20,6 +20,7 @@ from scripts.cli.wallet_common import (
     wallet_path,
 )
 from scripts.cli.wallet_money import address, balance, history
+from scripts.cli.wallet_names import addresses, label
 from scripts.cli.wallet_send import send
 
 if TYPE_CHECKING:
@@ -143,5 +144,5 @@ def list_wallets(as_json: bool) -> None:
         click.echo("\n".join(names) or f"no wallets in {places.wallet_directory()}")
 
 
-for command in (address, balance, history, send):
+for command in (address, addresses, balance, history, label, send):
     wallet.add_command(command)

@@ -16,7 +16,7 @@ from scripts.cli.wallet_common import node_option, open_wallet, sync
 @click.argument("name")
 @click.option("--new", is_flag=True, help="The one after it, even if the last was never paid.")
 @click.option("--amount", help="Ask for so much: 0.4 (bitcoins) or 40000sat.")
-@click.option("--label", default="", help="Who is paid, for the payer to see.")
+@click.option("--label", default="", help="Who is paid; kept as the address's label too.")
 @click.option("--message", default="", help="What for, for the payer to see.")
 @click.option("--qr", is_flag=True, help="Draw a QR code to scan as well.")
 @click.option("--svg", type=click.File("wb"), help="Write the QR code to FILE, as an SVG image.")
@@ -46,7 +46,7 @@ def address(
 
     opened = open_wallet(name)
     satoshis = None if amount is None else parse_amount(amount)
-    asked = PaymentUri(opened.address(new=new), satoshis, label, message)
+    asked = PaymentUri(opened.address(new, label), satoshis, label, message)
     text = asked.text()
     if as_json:
         print_json({"address": asked.address, "uri": text})
@@ -106,18 +106,7 @@ def history(name: str, node_url: str, as_json: bool) -> None:
     sync(opened, node_url)
     items = opened.history()
     if as_json:
-        print_json(
-            [
-                {
-                    "txid": item.txid,
-                    "net": item.net,
-                    "fee": item.fee,
-                    "height": item.height,
-                    "time": item.time,
-                }
-                for item in items
-            ]
-        )
+        print_json([item._asdict() for item in items])
         return
     if not items:
         click.echo(f"no payments yet; farthing wallet address {name} prints where to be paid")
@@ -125,11 +114,13 @@ def history(name: str, node_url: str, as_json: bool) -> None:
     rows = [
         [
             time.strftime("%Y-%m-%d %H:%M", time.localtime(item.time)) if item.time else "",
+            item.direction,
             "pending" if item.height is None else f"block {item.height}",
             coins(item.net),
             "" if item.fee is None else coins(item.fee),
+            item.label,
             item.txid,
         ]
         for item in items
     ]
-    print_table(["time", "state", "amount>", "fee>", "txid"], rows)
+    print_table(["time", "what", "state", "amount>", "fee>", "label", "txid"], rows)

@@ -45,6 +45,8 @@ def test_these_are_the_commands() -> None:
         "wallet restore",
         "wallet list",
         "wallet address",
+        "wallet addresses",
+        "wallet label",
         "wallet balance",
         "wallet history",
         "wallet send",

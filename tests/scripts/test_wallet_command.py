@@ -138,6 +138,35 @@ def test_being_paid_by_a_uri_that_a_phone_scans(cli: CommandLine, tmp_path: Path
     assert "too long" in said
 
 
+def test_what_things_are_called(cli: CommandLine) -> None:
+    cli("wallet", "create", "alice", *TYPED, typed=PASSWORD)
+    assert cli("wallet", "label", "alice").startswith("no labels yet; farthing wallet label alice")
+    address = cli.json("wallet", "address", "alice", "--label", "Bob, rent")["address"]
+    assert cli("wallet", "label", "alice", address) == "Bob, rent\n"
+    other = cli("wallet", "address", "alice").strip()
+    assert other != address
+    assert cli("wallet", "label", "alice", other, "till") == "till\n"
+    listed = cli.json("wallet", "label", "alice")
+    assert {(each["type"], each["ref"], each["label"]) for each in listed} == {
+        ("addr", address, "Bob, rent"),
+        ("addr", other, "till"),
+    }
+    assert [line.split()[0] for line in cli("wallet", "label", "alice").splitlines()[2:]] == [
+        "Bob,",
+        "till",
+    ]
+    shown = cli("wallet", "addresses", "alice")
+    assert address in shown and "Bob, rent" in shown
+    numbers = [each["number"] for each in cli.json("wallet", "addresses", "alice")]
+    assert numbers == [0, 1]
+    assert cli("wallet", "label", "alice", other, "--remove") == ""
+    label = ("wallet", "label", "alice")
+    assert f"{other} has no label; give it one" in cli.refusal(*label, other)
+    assert "nothing of this wallet" in cli.refusal(*label, SOMEBODY, "Bob")
+    assert "which label to remove" in cli.refusal(*label, "--remove", code=2)
+    assert "not both" in cli.refusal(*label, other, "x", "--remove", code=2)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "line"),
     [
