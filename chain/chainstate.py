@@ -20,7 +20,7 @@ from chain.connect import connect_block, disconnect_block
 from chain.errors import Invalid, Reason, ResultClass
 from chain.headers import ActiveChain, HeaderEntry
 from chain.params import Params
-from chain.script.check import Verifier, verify_serially
+from chain.script.check import NoChecks, SerialQueue, Verifier
 from chain.store import (
     REPAIR,
     TIP_KEY,
@@ -75,7 +75,7 @@ class Chainstate:
         params: Params,
         store: Store,
         *,
-        verifier: Verifier = verify_serially,
+        verifier: Verifier = SerialQueue,
         indexers: Sequence[Indexer] = (),
         scripts_in_order: bool = True,
     ) -> None:
@@ -283,7 +283,7 @@ class Chainstate:
         They depend on it and its ancestors alone, under the rules of its height. (Other activation
         heights than those that a store was begun with are not noticed in it, by Core neither.)
         """
-        verifier = (lambda _: None) if entry.is_connected_once else self._verifier
+        verifier = NoChecks if entry.is_connected_once else self._verifier
         order = self._scripts_in_order
         return connect_block(block, entry, overlay, self.params, verifier, scripts_in_order=order)
 

@@ -1,8 +1,8 @@
 """What a block must satisfy against the coins it spends, and what it does to them.
 
-`connect_block` is the outline of consensus: spend, count, create, pay, verify. It collects the
-scripts of the whole block and hands them over at once, so that whoever supplies the verifier may
-spread them over threads. Does not know the store nor the choice of chain (chainstate).
+`connect_block` is the outline of consensus: spend, count, create, pay, verify. It puts the scripts
+into a queue as it goes, so that whoever supplies the queue may have them run meanwhile. Does not
+know the store nor the choice of chain (chainstate).
 Read beside it: Core's validation.cpp, ConnectBlock and DisconnectBlock.
 """
 
@@ -15,7 +15,7 @@ from chain.encoding import display_hash
 from chain.errors import Invalid, Reason
 from chain.headers import HeaderEntry
 from chain.params import Params
-from chain.script.check import ScriptCheck, Verifier, checks_of
+from chain.script.check import CheckQueue, ScriptCheck, Verifier
 from chain.script.flags import ScriptFlag
 from chain.transaction import MAX_MONEY, OutPoint, Transaction
 from chain.tx_rules import check_inputs, sequence_locks, sigop_cost
@@ -42,7 +42,7 @@ def connect_block(
     """
     parent = entry.ancestor(entry.height - 1)
     flags = script_flags_for(entry.height, entry.hash, params)
-    checks: list[ScriptCheck] = []
+    queue = verifier()
     undo: list[tuple[Coin, ...]] = []
     coinbase, *payments = block.transactions
     _check_nothing_overwritten(block, entry, overlay, params)
@@ -59,7 +59,7 @@ def connect_block(
             sigops += sigop_cost(tx, spent, flags)
             if sigops > MAX_BLOCK_SIGOPS_COST:
                 raise Invalid(Reason.BAD_BLK_SIGOPS, f"cost {sigops}")
-            checks += checks_of(tx, [coin.output for coin in spent], flags)
+            queue.add(ScriptCheck(tx, [coin.output for coin in spent], flags))
             undo.append(tuple(spent))
             overlay.spend_inputs(tx)
             overlay.add_outputs(tx, entry.height)
@@ -70,9 +70,9 @@ def connect_block(
             raise Invalid(Reason.BAD_CB_AMOUNT, detail)
     except Invalid:
         if scripts_in_order:
-            _verify(checks, verifier)
+            _finish(queue)
         raise
-    _verify(checks, verifier)
+    _finish(queue)
     return tuple(undo)
 
 
@@ -134,9 +134,8 @@ def _check_relative_locks(
         raise Invalid(Reason.BAD_TXNS_NONFINAL, "inputs are younger than their relative locks")
 
 
-def _verify(checks: Sequence[ScriptCheck], verifier: Verifier) -> None:
-    failure = verifier(checks)
+def _finish(queue: CheckQueue) -> None:
+    failure = queue.finish()
     if failure is not None:
-        check, error = failure.check, failure.error
-        detail = f"input {check.input_index} of {display_hash(check.tx.txid)}"
-        raise Invalid(Reason.BLOCK_SCRIPT_VERIFY_FLAG_FAILED, detail, argument=error.text)
+        detail = f"input {failure.input_index} of {display_hash(failure.tx.txid)}"
+        raise Invalid(Reason.BLOCK_SCRIPT_VERIFY_FLAG_FAILED, detail, argument=failure.error.text)

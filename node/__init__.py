@@ -21,7 +21,9 @@ Reading order, which is also the import order: a file imports only files above i
     mempool_file  the file in which what waits is kept
     config        how a node process is set up
     links         HTTP links as queues of frames
-    threads       a lock that is fair, script checks on several threads
+    threads       a lock that is fair
+    script_worker   a process that runs scripts
+    script_workers  a block's scripts, run in several processes
     importer      blocks from files and to files, by the thousand
     runtime       one Node behind a lock, its clock, its effects carried out
     transport     links that we dial

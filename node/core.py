@@ -22,7 +22,7 @@ from chain.block import Block
 from chain.chainstate import Acceptance, ChainChanges, Chainstate
 from chain.errors import DecodeError
 from chain.params import Params
-from chain.script.check import Verifier, verify_serially
+from chain.script.check import SerialQueue, Verifier
 from chain.store import Indexer, Store
 from chain.transaction import Transaction
 from node.clock import Clock
@@ -45,6 +45,7 @@ from node.mempool.estimates import Estimates
 from node.mempool.mempool import Mempool
 from node.mempool.policy import PolicyOptions
 from node.mempool.submission import PackageResult
+from node.mempool.verified import UnverifiedQueue
 from node.messages import (
     MSG_BLOCK,
     MSG_WITNESS_BLOCK,
@@ -105,7 +106,7 @@ class Node:
         *,
         rng: Random,
         options: NodeOptions | None = None,
-        verifier: Verifier = verify_serially,
+        verifier: Verifier = SerialQueue,
         indexers: Sequence[Indexer] = (),
         scripts_in_order: bool = True,
     ) -> None:
@@ -115,7 +116,7 @@ class Node:
         self.chainstate = Chainstate(
             params,
             store,
-            verifier=lambda checks: verifier(self.mempool.unverified(checks)),
+            verifier=lambda: UnverifiedQueue(self.mempool, verifier()),
             indexers=indexers,
             scripts_in_order=scripts_in_order,
         )

@@ -20,6 +20,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
 
+from chain.script.check import Verifier
 from chain.store import Store
 from node.app import create_app
 from node.config import ConfigError, NodeConfig
@@ -31,10 +32,10 @@ from node.mempool.saved import NOTHING, restore
 from node.mempool_file import load, write_private
 from node.miner import Miner
 from node.runtime import DISK_FAILURES, Runtime
+from node.script_workers import ScriptWorkers
 from node.server import AddressInUse, Server, listen
 from node.storage.opening import DirectoryLock, open_data
 from node.storage.trouble import disk_trouble
-from node.threads import ThreadedVerifier
 
 SWITCH_INTERVAL_S = 0.001
 """How long a busy thread keeps the others waiting: a post takes 4 ms beside one instead of 12."""
@@ -88,7 +89,8 @@ def _run(config: NodeConfig) -> int:
         store = open_data(config.folder, config.params.magic, config.engine)
         with contextlib.ExitStack() as refused:  # the data may be of no use
             refused.callback(store.close)
-            runtime = _runtime(config, store)
+            verifier = stack.enter_context(ScriptWorkers(config.threads))
+            runtime = _runtime(config, store, verifier)
             refused.pop_all()
         stack.callback(_close, runtime, store)
         stack.callback(config.cookie_file.unlink, missing_ok=True)
@@ -109,7 +111,7 @@ def _run(config: NodeConfig) -> int:
     return 0
 
 
-def _runtime(config: NodeConfig, store: Store) -> Runtime:
+def _runtime(config: NodeConfig, store: Store, verifier: Verifier) -> Runtime:
     """The node on its store, as configured."""
     index = None if config.no_index else Index(store)
     host, _ = config.listen
@@ -125,7 +127,7 @@ def _runtime(config: NodeConfig, store: Store) -> Runtime:
         store,
         rng=random.SystemRandom(),
         options=options,
-        verifier=ThreadedVerifier(config.threads),
+        verifier=verifier,
         indexers=() if index is None else (index,),
         scripts_in_order=config.threads == 1,
     )

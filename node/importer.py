@@ -22,12 +22,12 @@ from chain.store import StoreError
 from node.config import NodeConfig
 from node.errors import StorageError
 from node.index import Index
+from node.script_workers import ScriptWorkers
 from node.storage.blocks import BlockFiles, block_files
 from node.storage.buffer import BufferedStore
 from node.storage.frames import HEAD, FrameFile, check_magic, frame, hiding_key
 from node.storage.opening import BLOCKS_FOLDER, DirectoryLock, open_data
 from node.storage.trouble import disk_trouble
-from node.threads import ThreadedVerifier
 
 MAX_WAITING = 100_000
 """Blocks whose parents have not come yet; only their places in the file are kept."""
@@ -139,11 +139,12 @@ def opened(config: NodeConfig, now: int, *, rebuilding: bool = False) -> Iterato
         blocks = open_data(config.folder, config.params.magic, config.engine, rebuilding=rebuilding)
         buffer = BufferedStore(blocks)
         stack.callback(buffer.close)
+        verifier = stack.enter_context(ScriptWorkers(config.threads))
         indexers = () if config.no_index else (Index(buffer),)
         chainstate = Chainstate(
             config.params,
             buffer,
-            verifier=ThreadedVerifier(config.threads),
+            verifier=verifier,
             indexers=indexers,
             scripts_in_order=config.threads == 1,
         )

@@ -5,6 +5,7 @@ store and, where its wheel is installed, to Core's engine. Its own figure: a blo
 wait in the mempool already, against the same block when it is new.
 """
 
+import atexit
 import ctypes
 import tempfile
 import time
@@ -26,10 +27,12 @@ from chain.store import MemoryStore
 from chain.transaction import SEQUENCE_FINAL, OutPoint, Transaction, TxIn, TxOut
 from node.core import Node
 from node.mempool.template import block_of, grind
+from node.script_workers import ScriptWorkers
 from node.storage.opening import open_data
-from node.threads import ThreadedVerifier
 
 THREADS = 2
+VERIFIER = ScriptWorkers(THREADS)
+atexit.register(VERIFIER.close)
 FEE = 200
 SECRET = (1).to_bytes(32, "big")
 PUBLIC_KEY = curve.public_key(SECRET)
@@ -155,12 +158,11 @@ def _core_block(pbk: ModuleType, raw: bytes) -> object:
 def waiting_row(spends: int, rounds: int = 3) -> Row:
     """Microseconds an input of a block whose payments wait already, and of one that is new."""
     blocks = grow(spends)
-    verifier = ThreadedVerifier(THREADS)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        new = min(by_farthing(blocks, folder / f"f{n}", verifier) for n in range(rounds))
+        new = min(by_farthing(blocks, folder / f"f{n}", VERIFIER) for n in range(rounds))
         known = min(
-            by_farthing(blocks, folder / f"w{n}", verifier, waiting=True) for n in range(rounds)
+            by_farthing(blocks, folder / f"w{n}", VERIFIER, waiting=True) for n in range(rounds)
         )
     what, scale = f"connect {spends} that wait already, an input", 1e6 / spends
     return what, known * scale, "µs", "connecting them when they are new", new * scale

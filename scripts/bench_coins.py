@@ -19,8 +19,7 @@ from chain.params import REGTEST
 from chain.store import coin_rows
 from chain.transaction import OutPoint, TxOut
 from node.storage.opening import open_data
-from scripts.bench_blocks import Row
-from scripts.bench_connect import VERIFIER
+from scripts.bench_blocks import VERIFIER, Row
 from scripts.bench_kinds import P2WPKH, blocks_of, chain_of, funded, move
 
 FEW_COINS = 10_000

@@ -21,11 +21,8 @@ from node.core import Node
 from node.daemon import tune_interpreter
 from node.index import Index
 from node.storage.opening import open_data
-from node.threads import ThreadedVerifier
-from scripts.bench_blocks import THREADS, Row, engine_at, hand_to_engine
+from scripts.bench_blocks import THREADS, VERIFIER, Row, engine_at, hand_to_engine
 from scripts.bench_kinds import P2PKH, P2TR, P2WPKH, P2WSH, Kind, bare_signatures, chain_of
-
-VERIFIER = ThreadedVerifier(THREADS)
 
 
 def by_farthing(blocks: Sequence[Block], last: int, folder: Path, *, with_index: bool) -> float:
@@ -80,6 +77,7 @@ def by_libsecp(kind: Kind, count: int) -> float:
 def connect_rows(kind: Kind, spends: int, last: int, rounds: int) -> Iterator[Row]:
     """Microseconds an input without and with the address index, and what the others take."""
     blocks, inputs = chain_of(kind, spends, last), spends * last
+    VERIFIER.start()  # start-up is left out
     taken: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as name:
         for number in range(rounds):

@@ -14,6 +14,7 @@ from chain.chainstate import Chainstate
 from chain.hashes import hash160, sha256
 from chain.params import REGTEST
 from chain.script import sighash
+from chain.script.check import NoChecks
 from chain.script.script import push
 from chain.script.templates import multisig, p2pkh, p2tr, p2wsh
 from chain.store import MemoryStore
@@ -94,7 +95,7 @@ def fan(chainstate: Chainstate, coinbase: Transaction, kind: Kind, count: int) -
 
 def funded(kind: Kind, count: int) -> tuple[Chainstate, list[tuple[OutPoint, TxOut]]]:
     """A chain, scripts unchecked, and `count` coins in it that may be spent."""
-    chainstate = Chainstate(REGTEST, MemoryStore(), verifier=lambda _: None)
+    chainstate = Chainstate(REGTEST, MemoryStore(), verifier=NoChecks)
     first, *_ = [mine(chainstate) for _ in range(1 + REGTEST.coinbase_maturity_blocks)]
     tx = fan(chainstate, first.transactions[0], kind, count)
     return chainstate, [(OutPoint(tx.txid, n), output) for n, output in enumerate(tx.outputs)]

@@ -19,15 +19,13 @@ from chain.params import REGTEST
 from chain.script.script import count_sigops
 from chain.store import MemoryStore
 from chain.transaction import OutPoint, TxOut
-from node.threads import ThreadedVerifier
 from scripts import worst_blocks as worst
-from scripts.bench_blocks import THREADS, by_core, by_farthing, mine, next_block, signed
+from scripts.bench_blocks import VERIFIER, by_core, by_farthing, mine, next_block, signed
 from scripts.worst_blocks import FULL_SIZE, SIGOPS, VALUE, Plan
 from scripts.worst_tapscripts import TAPSCRIPTS
 
 FUNDING_BLOCKS = 5  # at most, in front of the last one
 BOUND, TAPSCRIPT_BOUND, HASHING_BOUND = 10, 30, 40  # normal blocks
-VERIFIER = ThreadedVerifier(THREADS)
 
 
 class Case(NamedTuple):

@@ -12,6 +12,7 @@ Reading order, which is also the import order: a file imports only files above i
     acceptance    may this transaction wait here? all rules in order
     package       transactions handed in together
     mempool       transactions waiting for a block, while the chain and the clock move on
+    verified      scripts that need not run again
     submission    a package handed in: each alone, then together
     saved         a mempool as bytes, and how it is taken in again
     template      the next block, assembled by feerate

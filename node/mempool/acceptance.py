@@ -14,7 +14,7 @@ from typing import NamedTuple
 from chain.chainstate import Chainstate
 from chain.coins import Coin
 from chain.encoding import display_hash
-from chain.script.check import checks_of, verify_serially
+from chain.script.check import ScriptCheck
 from chain.script.flags import STANDARD_FLAGS
 from chain.transaction import OutPoint, Transaction
 from chain.tx_rules import check_inputs, check_transaction, is_final, sequence_locks, sigop_cost
@@ -264,13 +264,13 @@ class Judge:
     def check_scripts(self, candidate: Candidate) -> None:
         """Under the strictest flags, which imply every block's. Core: PolicyScriptChecks."""
         tx, coins = candidate.entry.tx, candidate.coins
-        failure = verify_serially(checks_of(tx, [coin.output for coin in coins], STANDARD_FLAGS))
+        failure = ScriptCheck(tx, [coin.output for coin in coins], STANDARD_FLAGS).run()
         if failure is None:
             return
         reason = PolicyReason.MEMPOOL_SCRIPT_VERIFY_FLAG_FAILED
         if not tx.has_witness and policy.spends_witness_program(tx, coins):
             reason = PolicyReason.WITNESS_STRIPPED
-        index = failure.check.input_index
+        index = failure.input_index
         spent = tx.inputs[index].outpoint
         detail = (
             f"input {index} of {display_hash(tx.txid)} (wtxid {display_hash(tx.wtxid)}), "

@@ -50,18 +50,16 @@ class Mempool(Pool):
         self._floor = 0.0
         self._floor_since: int | None = None
 
-    def unverified(self, checks: Sequence[ScriptCheck]) -> list[ScriptCheck]:
-        """Those of a block's checks that are still to be made.
+    def has_verified(self, check: ScriptCheck) -> bool:
+        """True if a block need not make this check again.
 
         The scripts of what waits here, or did, have passed under the strictest flags: then they
         pass under fewer. The wtxid names the witness and, by the txids in it, what is spent.
         """
-        return [
-            check
-            for check in checks
-            if int(check.flags) & ~VERIFIED_FLAGS
-            or not (check.tx.wtxid in self._by_wtxid or check.tx.wtxid in self._left)
-        ]
+        if int(check.flags) & ~VERIFIED_FLAGS:
+            return False
+        wtxid = check.tx.wtxid
+        return wtxid in self._by_wtxid or wtxid in self._left
 
     def take_events(self) -> list[TransactionAccepted | TransactionRemoved]:
         """What came and went since the last call, in order."""

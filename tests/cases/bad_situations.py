@@ -12,7 +12,7 @@ from chain.connect import connect_block
 from chain.errors import Invalid, Reason
 from chain.headers import HeaderEntry
 from chain.params import REGTEST, with_activation_heights
-from chain.script.check import verify_serially
+from chain.script.check import SerialQueue
 from chain.transaction import OutPoint, TxOut
 from chain.tx_rules import check_inputs
 from tests.builders import ANYONE, ChainBuilder, make_block, make_coinbase, make_tx, tx_in
@@ -132,7 +132,7 @@ class HugeFees(BadSituation):
         block = make_block(parent, [make_coinbase(1, [TxOut(0, ANYONE)]), *txs])
         entry = HeaderEntry(block.header, parent)
         connect_block(
-            block, entry, CoinsOverlay(coins), REGTEST, verify_serially, scripts_in_order=True
+            block, entry, CoinsOverlay(coins), REGTEST, SerialQueue, scripts_in_order=True
         )
 
 

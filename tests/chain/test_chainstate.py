@@ -17,7 +17,7 @@ from chain.coins import BlockUndo, coins_hash
 from chain.errors import Invalid, Reason
 from chain.headers import HeaderEntry
 from chain.params import CLASSROOM, MAIN, REGTEST
-from chain.script.check import ScriptCheck, ScriptFailure
+from chain.script.check import CheckQueue, ScriptCheck, SerialQueue
 from chain.script.script import push_number
 from chain.store import MemoryStore, Store, StoreError, block_key, undo_key
 from chain.transaction import TxIn, TxOut
@@ -452,9 +452,13 @@ def test_the_operators_word_in_any_order(tree: list[int], words: list[tuple[bool
 def test_scripts_of_a_block_connected_before_are_not_run_again() -> None:
     runs: list[int] = []
 
-    def verifier(checks: list[ScriptCheck]) -> ScriptFailure | None:
-        runs.append(len(checks))
-        return None
+    class Counting(SerialQueue):
+        def add(self, check: ScriptCheck) -> None:
+            runs.append(len(check.tx.inputs))
+            super().add(check)
+
+    def verifier() -> CheckQueue:
+        return Counting()
 
     chain = ChainBuilder(verifier=verifier)
     chain.mine(101)

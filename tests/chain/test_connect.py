@@ -14,7 +14,7 @@ from chain.connect import connect_block, disconnect_block, script_flags_for
 from chain.errors import Invalid, Reason
 from chain.headers import HeaderEntry
 from chain.params import MAIN, REGTEST, Params, with_activation_heights
-from chain.script.check import ScriptCheck, ScriptFailure, verify_serially
+from chain.script.check import ScriptCheck, SerialQueue
 from chain.transaction import OutPoint, Transaction, TxOut
 from tests.builders import ANYONE, ChainBuilder, make_block, make_coinbase, make_tx, submit, tx_in
 from tests.core_engine import CoreEngine
@@ -75,9 +75,7 @@ class Repeating:
     def connect(self, coins: dict[OutPoint, Coin]) -> CoinsOverlay:
         overlay = CoinsOverlay(coins)
         entry = HeaderEntry(self.again.header, self.entry)
-        connect_block(
-            self.again, entry, overlay, self.params, verify_serially, scripts_in_order=True
-        )
+        connect_block(self.again, entry, overlay, self.params, SerialQueue, scripts_in_order=True)
         return overlay
 
 
@@ -136,7 +134,7 @@ def spend_all(
     height = parent.height + 1
     block = make_block(parent, [make_coinbase(height, [TxOut(0, ANYONE)]), *txs], params)
     entry = HeaderEntry(block.header, parent)
-    connect_block(block, entry, CoinsOverlay(coins), params, verify_serially, scripts_in_order=True)
+    connect_block(block, entry, CoinsOverlay(coins), params, SerialQueue, scripts_in_order=True)
 
 
 def test_fees_may_be_all_there_is() -> None:
@@ -214,25 +212,29 @@ def test_scripts_are_asked_in_their_turn_or_last_of_all(options: dict[str, bool]
             assert engine.submit(block.serialize()) == expected
 
 
-def test_all_scripts_of_a_block_are_handed_over_at_once() -> None:
-    batches: list[list[ScriptCheck]] = []
+def test_a_block_has_one_queue_for_its_scripts() -> None:
+    queues: list[list[ScriptCheck]] = []
 
-    def verifier(checks: Sequence[ScriptCheck]) -> ScriptFailure | None:
-        batches.append(list(checks))
-        return verify_serially(checks)
+    class Recording(SerialQueue):
+        def __init__(self) -> None:
+            super().__init__()
+            queues.append([])
 
-    chain = ChainBuilder(verifier=verifier)
+        def add(self, check: ScriptCheck) -> None:
+            super().add(check)
+            queues[-1].append(check)
+
+    chain = ChainBuilder(verifier=Recording)
     chain.mine(102)
-    assert batches == [[]] * 102
+    assert queues == [[]] * 102
     first = chain.pay(chain.mature()[:2], parts=2)
     second = chain.pay(chain.output(first, 1))
     chain.mine(txs=[first, second])
-    assert [(check.tx, check.input_index) for check in batches[-1]] == [
-        (first, 0),
-        (first, 1),
-        (second, 0),
+    assert [(check.tx, len(check.spent_outputs)) for check in queues[-1]] == [
+        (first, 2),
+        (second, 1),
     ]
-    assert len(batches) == 103
+    assert len(queues) == 103
 
 
 def test_a_failed_script_is_named() -> None:
@@ -289,7 +291,7 @@ def test_undoing_gives_back_what_was(choices: list[tuple[int, int, int]]) -> Non
     }
     block, entry = random_block(coins, choices)
     overlay = CoinsOverlay(coins)
-    undo = connect_block(block, entry, overlay, REGTEST, verify_serially, scripts_in_order=True)
+    undo = connect_block(block, entry, overlay, REGTEST, SerialQueue, scripts_in_order=True)
     after = applied(coins, overlay)
     assert after != coins
     # No money appears: what is missing was burnt or left to the miner.
@@ -299,10 +301,7 @@ def test_undoing_gives_back_what_was(choices: list[tuple[int, int, int]]) -> Non
     disconnect_block(block, undo, overlay)
     assert applied(coins, overlay) == coins
     # And once more on top of it.
-    assert (
-        connect_block(block, entry, overlay, REGTEST, verify_serially, scripts_in_order=True)
-        == undo
-    )
+    assert connect_block(block, entry, overlay, REGTEST, SerialQueue, scripts_in_order=True) == undo
     assert applied(coins, overlay) == after
 
 
@@ -310,7 +309,7 @@ def test_the_undo_of_another_block_is_noticed() -> None:
     coins = {OutPoint(bytes(32), 0): Coin(TxOut(1000, ANYONE), 0, False)}
     block, entry = random_block(coins, [(0, 1, 2), (0, 2, 1)])
     overlay = CoinsOverlay(coins)
-    undo = connect_block(block, entry, overlay, REGTEST, verify_serially, scripts_in_order=True)
+    undo = connect_block(block, entry, overlay, REGTEST, SerialQueue, scripts_in_order=True)
     for damaged in (undo[:-1], (*undo, ()), (undo[0], undo[1][:-1])):
         with pytest.raises(ValueError, match="zip"):
             disconnect_block(block, damaged, CoinsOverlay(coins))

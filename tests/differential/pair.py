@@ -5,6 +5,7 @@ invalid on the way, the tip, and what each block that was connected spent. On de
 of all tips, and every coin in the engine's database.
 """
 
+import atexit
 import platform
 from collections import Counter
 from collections.abc import Iterable
@@ -17,9 +18,10 @@ from chain.block import Block, BlockHeader
 from chain.chainstate import ChainChanges
 from chain.coins import coins_hash
 from chain.errors import DecodeError, Invalid
+from chain.script.check import SerialQueue
 from node.rpc.chain import getchaintips
 from node.runtime import Runtime
-from node.threads import ThreadedVerifier
+from node.script_workers import ScriptWorkers
 from tests.builders import ChainBuilder
 from tests.core_engine import CoreEngine, EngineCoin, Knowledge, Verdict
 from tests.differential.engine_coins import CAN_READ, read_coins
@@ -38,6 +40,10 @@ def same(what: str, ours: object, theirs: object) -> None:
         raise Difference(f"{what}: {ours!r} here, {theirs!r} in the engine")
 
 
+WORKERS = ScriptWorkers(2)
+atexit.register(WORKERS.close)
+
+
 def show(block_hash: bytes) -> str:
     """A hash as the engine writes it."""
     return block_hash[::-1].hex()
@@ -50,9 +56,11 @@ class Pair:
     """
 
     def __init__(self, engine: CoreEngine, trunk: Iterable[Block] = (), threads: int = 1) -> None:
-        verifier, self._is_serial = ThreadedVerifier(threads), threads == 1
+        self._is_serial = threads == 1
         self.engine = engine
-        self.chain = ChainBuilder(verifier=verifier, scripts_in_order=self._is_serial)
+        self.chain = ChainBuilder(
+            verifier=SerialQueue if self._is_serial else WORKERS, scripts_in_order=self._is_serial
+        )
         self.set_clock(self.chain.now)
         for block in trunk:
             for tx in block.transactions:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 
 from chain.hashes import hash160
-from chain.script.check import checks_of
+from chain.script.check import ScriptCheck
 from chain.script.flags import MANDATORY_FLAGS, ScriptFlag
 from chain.script.sighash import PrecomputedSighash
 from chain.script.single_key import is_signed_by_its_key
@@ -148,21 +148,18 @@ def test_each_input_is_judged_by_its_own_coin() -> None:
     inputs = [TxIn(each.outpoint) for each in spent]
     tx = sign(Transaction(2, inputs, [TxOut(9, b"\x51"), TxOut(8, b"")], 0), spent)
     outputs = [each.output for each in spent]
-    checks = checks_of(tx, outputs, MANDATORY_FLAGS)
-    known = checks[0].precomputed
-    assert known is not None
+    known = PrecomputedSighash(tx, outputs)
     assert [is_signed_by_its_key(known, index, CONSENSUS) for index in range(4)] == [True] * 4
-    assert [check.run() for check in checks] == [None] * 4
+    assert ScriptCheck(tx, outputs, MANDATORY_FLAGS).run() is None
     turned = PrecomputedSighash(tx, outputs[::-1])
     assert [is_signed_by_its_key(turned, index, CONSENSUS) for index in range(4)] == [False] * 4
 
 
 def test_what_it_refuses_gets_the_error_of_the_interpreter() -> None:
     spend = REFUSED["not DER"]
-    (check,) = checks_of(spend.tx, spend.spent_outputs, ScriptFlag(spend.flags))
-    error = check.run()
-    assert error is not None
-    assert error.code == spend.ours() == "SIG_DER"
+    failure = ScriptCheck(spend.tx, spend.spent_outputs, ScriptFlag(spend.flags)).run()
+    assert failure is not None
+    assert failure.error.code == spend.ours() == "SIG_DER"
 
 
 BASES = [wpkh(KEY, CONSENSUS), key_path(), pay_key_hash()]
