@@ -43,7 +43,7 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def run_in_terminal(command: str, home: Path, timeout_s: float = 60) -> str:
-    """Run a command as in a terminal, typing the password whenever it asks; what it shows."""
+    """Run a command as in a terminal, giving the password or a yes if asked; what it shows."""
     child, terminal = pty.fork()
     if child == 0:
         os.chdir(home)
@@ -64,6 +64,9 @@ def run_in_terminal(command: str, home: Path, timeout_s: float = 60) -> str:
         if shown.endswith((b"Password: ", b"confirmation: ")) and len(shown) > answered:
             answered = len(shown)
             os.write(terminal, PASSWORD.encode() + b"\n")
+        if shown.endswith(b"[y/N]: ") and len(shown) > answered:
+            answered = len(shown)
+            os.write(terminal, b"y\n")
     os.close(terminal)
     _, status = os.waitpid(child, 0)
     text = shown.decode(errors="replace")

@@ -20,6 +20,7 @@ Reading order, which is also the import order: a file imports only files above i
     sync            what a node says, brought into the ledger
     coin_selection  which coins pay
     builder         an unsigned transaction with change
+    summary         what a payment does, in figures
     signer          signatures
     psbt/           payments signed apart: partially signed transactions
     wallet          Wallet: all of it together

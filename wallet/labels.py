@@ -24,13 +24,19 @@ _OUTPUT = re.compile(r"[0-9a-f]{64}:[0-9]+")
 Labels = Mapping[str, str]
 
 
-def with_label(labels: Labels, reference: str, text: str) -> Labels:
-    """The labels with one more, changed, or (for an empty text) fewer; BadLabel if it can't be."""
+def check_label(text: str) -> str:
+    """The text as a label; BadLabel if it can't be one."""
     text = text.strip()
     if len(text) > MAX_LABEL:
         raise BadLabel(f"the label has {len(text):,} characters; at most {MAX_LABEL} are kept")
     if not text.isprintable():
         raise BadLabel(f"the label {text[:40]!r} holds what can't be shown; use plain text")
+    return text
+
+
+def with_label(labels: Labels, reference: str, text: str) -> Labels:
+    """The labels with one more, changed, or (for an empty text) fewer; BadLabel if it can't be."""
+    text = check_label(text)
     others = {known: label for known, label in labels.items() if known != reference}
     return {**others, reference: text} if text else others
 

@@ -56,6 +56,7 @@ from wallet.ledger import (
     Status,
     entries_of,
 )
+from wallet.summary import Summary, summarise
 from wallet.sync import GAP_LIMIT, synchronise
 
 if TYPE_CHECKING:
@@ -273,6 +274,11 @@ class Wallet:
             rate_per_kvb(feerate),
             rng or random.SystemRandom(),
         )
+
+    def summary(self, draft: Draft, feerate: Decimal | int | None = None) -> Summary:
+        """What a draft does, to be looked at before signing; `feerate` is what was asked for."""
+        rate = None if feerate is None else rate_per_kvb(feerate)
+        return summarise(draft, rate, self.balance().total, self._ours(), self.params)
 
     def sign(self, draft: Draft, password: str | None = None) -> Transaction:
         """Sign and verify. A wallet with a file needs its password: WrongPassword if it is not."""

@@ -10,6 +10,7 @@ from typing import IO
 import click
 
 from scripts.cli.common import coins, complain, fail, json_option, print_json
+from scripts.cli.consent import consent, consent_options, require_consent
 from scripts.cli.psbt_files import (
     network_option,
     paid_from,
@@ -235,11 +236,18 @@ def decode(psbt: str, network: str, as_json: bool) -> None:
     help="Sign even what leaves inputs or outputs open to change by others.",
 )
 @password_option
+@consent_options
 @json_option
 def sign(
-    name: str, psbt: str, any_hash_type: bool, password_file: IO[str] | None, as_json: bool
+    name: str,
+    psbt: str,
+    any_hash_type: bool,
+    password_file: IO[str] | None,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
-    """Sign with the keys of wallet NAME; what is paid is shown first, the password is the consent.
+    """Sign with the keys of wallet NAME; what is paid is shown first, and asked.
 
     \b
     Example:
@@ -249,10 +257,14 @@ def sign(
     from wallet.psbt.signing import keys_of_master
     from wallet.psbt.signing import sign as sign_psbt
 
+    require_consent(yes, dry_run)
     if psbt == "-" and password_file is not None and password_file.name == "<stdin>":
         fail("PSBT and password can't both come from standard input; put one into a file")
     opened, made = open_wallet(name), read_psbt(psbt)
     preview(made, opened.params)
+    if dry_run:
+        return
+    consent("Sign it?", yes)
     master = opened.master(read_password(password_file, new=False))
     find = keys_of_master(master)
     signed, added = sign_psbt(made, find, opened.params, any_hash_type=any_hash_type)

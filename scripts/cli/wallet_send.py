@@ -1,10 +1,18 @@
 """`farthing wallet send`: a payment, from the words on the command line to its way to a node."""
 
-from typing import IO
+from collections.abc import Sequence
+from typing import IO, TYPE_CHECKING
 
 import click
 
-from scripts.cli.common import coins, json_option, print_json
+from scripts.cli.common import json_option, print_json
+from scripts.cli.consent import (
+    consent,
+    consent_options,
+    require_consent,
+    show_dry_run,
+    show_summary,
+)
 from scripts.cli.payees import METAVAR, read_payees
 from scripts.cli.wallet_common import (
     node_option,
@@ -13,6 +21,9 @@ from scripts.cli.wallet_common import (
     read_password,
     synced,
 )
+
+if TYPE_CHECKING:
+    from wallet.uri import PaymentUri
 
 
 @click.command()
@@ -28,39 +39,69 @@ from scripts.cli.wallet_common import (
     show_default=True,
     help="Blocks within which it should confirm.",
 )
+@click.option("--label", default="", help="What to call it in the history.  [default: the URI's]")
 @node_option
 @password_option
+@consent_options
 @json_option
 def send(
     name: str,
     words: tuple[str, ...],
     fee_rate: str | None,
     target: int,
+    label: str,
     node_url: str,
     password_file: IO[str] | None,
+    yes: bool,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Pay: each ADDRESS its AMOUNT (0.4 for bitcoins, or 40000sat), or what a payment URI asks.
+
+    What it would do is shown, and asked, before it is signed. Exit code 2 if there is no terminal
+    to ask on and no --yes.
 
     \b
     Examples:
       farthing wallet send alice bcrt1q… 0.4
       farthing wallet send alice bcrt1q… 0.4 bcrt1p… 40000sat --rate 2
-      farthing wallet send alice 'bitcoin:bcrt1q…?amount=0.4'
+      farthing wallet send alice 'bitcoin:bcrt1q…?amount=0.4' --dry-run
     """
     # lazy: the help text must not wait for the wallet
     from wallet.amounts import parse_feerate
     from wallet.client import EsploraClient
+    from wallet.labels import check_label
 
+    require_consent(yes, dry_run)
     opened = open_wallet(name)
-    payees = [(payee.address, payee.amount or 0) for payee in read_payees(words)]
+    payees = read_payees(words)
+    label = check_label(label) or called(payees)
     client = synced(opened, EsploraClient(node_url))
     feerate = parse_feerate(fee_rate) if fee_rate else client.feerate(target)
-    draft = opened.prepare(payees, feerate=feerate)
-    txid = opened.broadcast(client, opened.sign(draft, read_password(password_file, new=False)))
-    satoshis = sum(value for _, value in payees)
-    if as_json:
-        print_json({"txid": txid, "amount": satoshis, "fee": draft.fee})
+    asked = [(payee.address, payee.amount or 0) for payee in payees]
+    draft = opened.prepare(asked, feerate=feerate)
+    summary = opened.summary(draft, feerate)
+    if dry_run:
+        show_dry_run(summary, name, as_json)
         return
-    whom = ", ".join(address for address, _ in payees)
-    click.echo(f"sent {coins(satoshis)} to {whom}, fee {coins(draft.fee)}\n{txid}")
+    if not yes:
+        show_summary(summary, name)
+    consent("Send it?", yes)
+    txid = opened.broadcast(client, opened.sign(draft, read_password(password_file, new=False)))
+    if label:
+        opened.set_label(txid, label)
+    if as_json:
+        print_json({"txid": txid, **summary.to_json()})
+        return
+    if yes:
+        show_summary(summary, name)
+    click.echo(txid)
+
+
+def called(payees: "Sequence[PaymentUri]") -> str:
+    """What payment URIs say of themselves, cut to a label's length: who is paid, and what for."""
+    # lazy: the help text must not wait for the wallet
+    from wallet.labels import MAX_LABEL
+
+    said = [text for payee in payees for text in (payee.label, payee.message) if text]
+    return ", ".join(said)[:MAX_LABEL].strip()

@@ -254,7 +254,7 @@ def test_a_payment_that_can_not_be(
 ) -> None:
     before = wallet_files(home)
     usual = [*password(home), "--node", node.url]
-    done = farthing(home, "wallet", "send", "alice", *usual, *words, typed="wrong horse\n")
+    done = farthing(home, "wallet", "send", "alice", "--yes", *usual, *words, typed="wrong horse\n")
     assert line in refusal(done)
     assert wallet_files(home) == before
     assert node.rpc.call("getrawmempool") == []
@@ -286,7 +286,10 @@ def test_wallets_that_are_not_what_they_should_be(home: Path, node: NodeProcess)
 def test_a_wallet_and_a_node_of_two_networks(home: Path, node: NodeProcess) -> None:
     made = farthing(home, "wallet", "create", "pupil", "--network", "classroom", *password(home))
     assert made.returncode == 0
-    for command in (["balance", "pupil"], ["send", "pupil", SOMEBODY, "1", *password(home)]):
+    for command in (
+        ["balance", "pupil"],
+        ["send", "pupil", SOMEBODY, "1", "--yes", *password(home)],
+    ):
         done = farthing(home, "wallet", *command, "--node", node.url)
         assert "name a node of classroom" in refusal(done)
 

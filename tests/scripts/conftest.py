@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from chain.params import REGTEST
@@ -19,9 +20,13 @@ from tests.functional.support import start_network
 
 
 class Stdin(io.StringIO):
-    """Standard input that is no terminal."""
+    """Standard input, which is no terminal until a test says so."""
 
     name = "<stdin>"
+    is_terminal = False
+
+    def isatty(self) -> bool:
+        return self.is_terminal
 
 
 @dataclass
@@ -79,6 +84,17 @@ def cli(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> CommandLine:
     return CommandLine(home, monkeypatch, capsys)
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A terminal with somebody at it; what they type, in order, at prompts that show it or not."""
+    typed: list[str] = []
+    monkeypatch.setattr(Stdin, "is_terminal", True)
+    for prompt in ("hidden_prompt_func", "visible_prompt_func"):
+        monkeypatch.setattr(click.termui, prompt, lambda text: typed.pop(0))
+    yield typed
+    assert typed == [], "not all of it was asked for"
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,7 @@ def paid(cli: CommandLine, network: LocalNetwork, address: str) -> tuple[str, st
 
 
 def sign(cli: CommandLine, name: str, place: str) -> str:
-    ran = cli.run("psbt", "sign", name, place, *TYPED, typed=PASSWORD)
+    ran = cli.run("psbt", "sign", name, place, "--yes", *TYPED, typed=PASSWORD)
     assert ran.code == 0, ran
     assert f"pays 0.20000000 BTC to {SOMEBODY}" in ran.err
     assert "\nfee  0.0000" in ran.err
@@ -73,6 +73,8 @@ def test_two_of_three_by_files(
     assert ran.code == 0 and "from 1 coin" in ran.err, ran
     payment = save(tmp_path, "payment.psbt", ran.out)
     assert "0 of 2 signatures" in cli("psbt", "decode", payment)
+    looked = cli.run("psbt", "sign", "alice", payment, "--dry-run")
+    assert (looked.code, looked.out) == (0, "") and "pays 0.20000000 BTC to" in looked.err
     alices = save(tmp_path, "alices.psbt", sign(cli, "alice", payment))
     carols = save(tmp_path, "carols.psbt", sign(cli, "carol", payment))
     shown = cli("psbt", "decode", alices)
@@ -99,7 +101,7 @@ def test_two_of_three_by_files(
 
 
 def unsignable(cli: CommandLine, name: str, place: str) -> str:
-    ran = cli.run("psbt", "sign", name, place, *TYPED, typed=PASSWORD)
+    ran = cli.run("psbt", "sign", name, place, "--yes", *TYPED, typed=PASSWORD)
     assert (ran.code, ran.out) == (1, "")
     return ran.err
 
@@ -152,7 +154,7 @@ def test_refusals(cli: CommandLine, network: LocalNetwork, shared: str, tmp_path
     assert "gives no change" in cli.refusal("psbt", "create", single, SOMEBODY, "1", *node)
     assert "no branch for change" in cli.refusal("psbt", "address", single, "--change")
     assert "has no address" in cli.refusal("psbt", "address", add_checksum("raw(6a)"))
-    both = ("psbt", "sign", "alice", "-", *TYPED)
+    both = ("psbt", "sign", "alice", "-", "--yes", *TYPED)
     assert "can't both come from standard input" in cli.refusal(*both)
     other = cli.refusal("psbt", "multisig", "4", *[text.split(",")[1]] * 3)
     assert "no 4 signatures of 3 keys" in other

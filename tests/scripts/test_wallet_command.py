@@ -1,11 +1,11 @@
 """`farthing wallet` against a real node: what it prints, for people and for programs."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 
+from scripts.cli.common import coins
 from scripts.funds import TEST_MNEMONIC
 from scripts.network import LocalNetwork
 from tests.scripts.conftest import CommandLine
@@ -13,6 +13,7 @@ from tests.scripts.test_qr import scan, svg_pixels, terminal_pixels
 
 SOMEBODY = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 OTHER = "bcrt1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqc8gma6"
+NOTHING = "farthing: nothing was signed or sent"
 PASSWORD = "correct horse"
 TYPED = ("--password-file", "-")
 
@@ -20,17 +21,6 @@ TYPED = ("--password-file", "-")
 @pytest.fixture
 def node(network: LocalNetwork) -> tuple[str, str]:
     return ("--node", network.nodes[0].url)
-
-
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """A terminal with somebody at it; what they type, in order."""
-    typed: list[str] = []
-    for module in ("wallet", "wallet_common"):
-        monkeypatch.setattr(f"scripts.cli.{module}.require_terminal", lambda what, option: None)
-    monkeypatch.setattr(click.termui, "hidden_prompt_func", lambda prompt: typed.pop(0))
-    yield typed
-    assert typed == [], "not all of it was asked for"
 
 
 def test_a_new_wallet_shows_its_words_once(cli: CommandLine) -> None:
@@ -96,11 +86,12 @@ def test_money_comes_and_goes(
         "pending    0.00000000 BTC",
         "immature   0.00000000 BTC",
     ]
-    terminal.append(PASSWORD)
+    terminal += ["y", PASSWORD]
     ran = cli.run("wallet", "send", "rich", SOMEBODY, "0.4", "--fee-rate", "2", *node)
     assert ran.code == 0
-    assert ran.out.startswith(f"sent 0.40000000 BTC to {SOMEBODY}, fee 0.00000")
-    txid = ran.out.splitlines()[1]
+    assert ran.err.startswith(f"Pays    0.40000000 BTC to {SOMEBODY}\nFee     ")
+    assert "(2.0" in ran.err
+    (txid,) = ran.out.splitlines()
     assert network.nodes[0].rpc.call("getrawmempool") == [txid]
     (newest, *_) = cli.json("wallet", "history", "rich", *node)
     assert (newest["txid"], newest["height"], newest["time"]) == (txid, None, None)
@@ -115,8 +106,8 @@ def test_money_comes_and_goes(
         "immature": 0,
         "fresh": True,
     }
-    sent = cli.json("wallet", "send", "rich", SOMEBODY, "1", *node, *TYPED, typed=PASSWORD)
-    assert set(sent) == {"txid", "amount", "fee"}
+    asked = ("wallet", "send", "rich", SOMEBODY, "1", *node, *TYPED, "--yes")
+    sent = cli.json(*asked, typed=PASSWORD)
     assert sent["amount"] == 100_000_000
     network.nodes[0].rpc.call("generatetoaddress", 1, SOMEBODY)
 
@@ -183,7 +174,7 @@ def test_what_things_are_called(cli: CommandLine) -> None:
 )
 def test_payees_that_can_not_be(cli: CommandLine, words: list[str], code: int, line: str) -> None:
     cli("wallet", "create", "alice", *TYPED, typed=PASSWORD)
-    assert line in cli.refusal("wallet", "send", "alice", *words, code=code)
+    assert line in cli.refusal("wallet", "send", "alice", "--yes", *words, code=code)
 
 
 def test_several_are_paid_at_once_by_words_and_by_uri(
@@ -192,13 +183,65 @@ def test_several_are_paid_at_once_by_words_and_by_uri(
     restore = ["wallet", "restore", "rich", "--words-file", "-"]
     cli(*restore, "--password-file", password_file(cli.home), typed=TEST_MNEMONIC)
     paid = [SOMEBODY, "40000sat", f"bitcoin:{OTHER}?amount=.5&message=rent", OTHER.upper(), "1"]
-    send = ["wallet", "send", "rich", *paid, "--rate", "2", *node, *TYPED]
+    send = ["wallet", "send", "rich", *paid, "--rate", "2", *node, *TYPED, "--yes"]
     sent = cli.json(*send, typed=PASSWORD)
     assert sent["amount"] == 40_000 + 50_000_000 + 100_000_000
     raw = network.nodes[0].rpc.call("getrawtransaction", sent["txid"], True)
     outputs = {(o["scriptPubKey"]["address"], round(o["value"] * 10**8)) for o in raw["vout"]}
     assert outputs >= {(SOMEBODY, 40_000), (OTHER, 50_000_000), (OTHER, 100_000_000)}
     network.nodes[0].rpc.call("generatetoaddress", 1, SOMEBODY)
+
+
+def test_what_would_be_sent_is_shown_and_asked(
+    cli: CommandLine, network: LocalNetwork, node: tuple[str, str], terminal: list[str]
+) -> None:
+    restore = ["wallet", "restore", "rich", "--words-file", "-"]
+    cli(*restore, "--password-file", password_file(cli.home), typed=TEST_MNEMONIC)
+    held = cli.json("wallet", "balance", "rich", *node)["confirmed"]
+    send = ("wallet", "send", "rich", SOMEBODY, "0.00001", OTHER, "500sat", "--rate", "3", *node)
+    looked = cli(*send, "--dry-run").splitlines()
+    fee = 3 * 184
+    assert looked[:4] == [
+        f"Pays    0.00001000 BTC to {SOMEBODY}",
+        f"Pays    0.00000500 BTC to {OTHER}",
+        "        0.00001500 BTC in all",
+        f"Fee     {fee} sat (3.00 sat/vB, 36.80% of what is paid), for 1 coin spent; that is much",
+    ]
+    assert looked[4].startswith("Change  ") and looked[4].endswith(" BTC back to rich")
+    assert looked[5] == f"Left    {coins(held - 1_500 - fee)} in rich"
+    shown = cli.json(*send, "--dry-run")
+    assert (shown["dry_run"], shown["fee"], shown["feerate"]) == (True, fee, "3.00")
+    terminal.append("n")
+    ran = cli.run(*send)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.splitlines() == [*looked[:4], ran.err.splitlines()[4], looked[5], NOTHING]
+    assert network.nodes[0].rpc.call("getrawmempool") == []
+
+
+def test_where_nobody_can_be_asked(cli: CommandLine, node: tuple[str, str]) -> None:
+    cli("wallet", "create", "alice", *TYPED, typed=PASSWORD)
+    send = ("wallet", "send", "alice", SOMEBODY, "1", *node)
+    said = cli.refusal(*send, *TYPED, typed=PASSWORD, code=2)
+    assert said == (
+        "there is no terminal to ask on: look first with --dry-run, then repeat with --yes. "
+        "See: farthing wallet send --help"
+    )
+    assert "contradict each other" in cli.refusal(*send, "--yes", "--dry-run", code=2)
+    assert "no terminal to ask on" in cli.refusal("psbt", "sign", "alice", "x", code=2)
+
+
+def test_a_payment_is_called_what_the_uri_says(cli: CommandLine, node: tuple[str, str]) -> None:
+    restore = ["wallet", "restore", "rich", "--words-file", "-"]
+    cli(*restore, "--password-file", password_file(cli.home), typed=TEST_MNEMONIC)
+    uri = f"bitcoin:{SOMEBODY}?amount=0.1&label=Bob&message=March%1b%20rent"
+    send = ("wallet", "send", "rich", uri, "--yes", *node, *TYPED)
+    sent = cli.json(*send, typed=PASSWORD)
+    second = cli.run(*send, "--label", "April", typed=PASSWORD)
+    assert second.err.startswith("Pays    0.10000000 BTC to ")
+    called = {i["txid"]: i["label"] for i in cli.json("wallet", "history", "rich", *node)}
+    assert called[sent["txid"]] == "Bob, March  rent"
+    assert called[second.out.strip()] == "April"
+    assert "can't be shown" in cli.refusal(*send, "--label", "\x1b", typed=PASSWORD)
 
 
 def test_a_wallet_without_payments(cli: CommandLine, node: tuple[str, str]) -> None:
@@ -220,7 +263,7 @@ def test_without_a_node_the_last_known_is_shown(
         "showing what was known at the last contact\n"
     )
     assert "no node answers" in cli.refusal(
-        "wallet", "send", "poor", SOMEBODY, "1", *TYPED, typed=PASSWORD
+        "wallet", "send", "poor", SOMEBODY, "1", *TYPED, "--yes", typed=PASSWORD
     )
 
 
@@ -249,7 +292,7 @@ def test_refusals(cli: CommandLine, node: tuple[str, str], tmp_path: Path) -> No
     cli(*create, *TYPED, typed=PASSWORD)
     for words in (create, restore):
         assert "choose another name" in cli.refusal(*words, *TYPED, typed=PASSWORD)
-    asked = ("wallet", "send", "alice", SOMEBODY, "1", *node)
+    asked = ("wallet", "send", "alice", SOMEBODY, "1", "--yes", *node)
     assert "not enough money" in cli.refusal(*asked, *TYPED, typed=PASSWORD)
     assert "wallet create nobody" in cli.refusal("wallet", "address", "nobody")
 
