@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from chain.encoding import Reader, var_bytes, write_compact_size
+from chain.encoding import Reader, write_compact_size
 from chain.hashes import sha256d_of_parts
 from chain.transaction import OutPoint, Transaction, TxOut
 
@@ -29,8 +29,9 @@ class Coin(NamedTuple):
 
     def serialize(self) -> bytes:
         """height * 2 + is_coinbase (u32), value (i64), script (Core: TxOutSer, coinstats.cpp)."""
-        code = self.height << 1 | self.is_coinbase
-        return _CODE_AND_VALUE.pack(code, self.output.value) + var_bytes(self.output.script_pubkey)
+        (value, script), height, is_coinbase = self
+        head = _CODE_AND_VALUE.pack(height << 1 | is_coinbase, value)
+        return head + write_compact_size(len(script)) + script
 
     @classmethod
     def read(cls, reader: Reader) -> "Coin":
@@ -65,8 +66,8 @@ class CoinsOverlay:
 
     def spend_inputs(self, tx: Transaction) -> None:
         """Remove the coins that a transaction spends. Whether they are there was asked before."""
-        for tx_in in tx.inputs:
-            self._changes[tx_in.outpoint] = None
+        for outpoint, _, _, _ in tx.inputs:
+            self._changes[outpoint] = None
 
     def restore_inputs(self, tx: Transaction, spent: Sequence[Coin]) -> None:
         """Undo `spend_inputs`. ValueError if there is not one coin for each input."""
@@ -77,7 +78,7 @@ class CoinsOverlay:
         """Create the coins of a transaction in the block at `height` (Core: AddCoins)."""
         txid, is_coinbase = tx.txid, tx.is_coinbase
         for index, output in enumerate(tx.outputs):
-            if not is_unspendable(output.script_pubkey):
+            if not is_unspendable(output[1]):
                 self._changes[OutPoint(txid, index)] = Coin(output, height, is_coinbase)
 
     def remove_outputs(self, tx: Transaction) -> None:

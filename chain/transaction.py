@@ -22,7 +22,7 @@ NULL_INDEX = 0xFFFFFFFF  # the index of an outpoint that names no output
 WITNESS_SCALE_FACTOR = 4  # a byte outside the witness weighs as much as four inside (BIP 141)
 WITNESS_FLAG = 1  # the only flag there is (BIP 144)
 
-_U32 = struct.Struct("<I")
+_U32, _I64 = struct.Struct("<I"), struct.Struct("<q")
 _OUTPOINT = struct.Struct("<32sI")
 _unpack_input = struct.Struct("<32sIB").unpack_from  # txid, index, first byte of the script's size
 _unpack_output = struct.Struct("<qB").unpack_from  # value, first byte of the script's size
@@ -72,7 +72,8 @@ class TxOut(NamedTuple):
 
     def serialize(self) -> bytes:
         """Value, then script behind its length."""
-        return self.value.to_bytes(8, "little", signed=True) + var_bytes(self.script_pubkey)
+        value, script = self
+        return _I64.pack(value) + write_compact_size(len(script)) + script
 
 
 class Transaction:
@@ -209,24 +210,28 @@ def _parse(data: bytes, start: int) -> tuple[Transaction, int]:
             raise DecodeError(f"unknown transaction flag {data[at + 1]}")
         at += 2
     body = at
-    inputs, at = _parse_inputs(data, at)
+    bare, at = _parse_inputs(data, at)
     outputs, at = _parse_outputs(data, at)
-    body_end = at
-    if has_flag:
-        inputs, at = _parse_witnesses(data, at, inputs)
     tx = Transaction.__new__(Transaction)
+    if has_flag:
+        body_end = at
+        tx.inputs, at = _parse_witnesses(data, at, bare)
+        tx._full = data[start : at + 4]
+        tx._stripped = data[start : start + 4] + data[body:body_end] + data[at : at + 4]
+    else:
+        tx.inputs = tuple([TxIn(*fields) for fields in bare])
+        tx._full = tx._stripped = data[start : at + 4]
     (tx.version,) = _unpack_u32(data, start)
     (tx.locktime,) = _unpack_u32(data, at)
-    tx.inputs = tuple(inputs)
     tx.outputs = tuple(outputs)
-    tx._full = tx._stripped = data[start : at + 4]
-    if has_flag:
-        tx._stripped = data[start : start + 4] + data[body:body_end] + data[at : at + 4]
     tx._txid = tx._wtxid = b""
     return tx, at + 4
 
 
-def _parse_inputs(data: bytes, at: int) -> tuple[list[TxIn], int]:
+_BareInput = tuple[OutPoint, bytes, int]  # all but the witness
+
+
+def _parse_inputs(data: bytes, at: int) -> tuple[list[_BareInput], int]:
     count, at = _parse_size(data, at)
     inputs = []
     for _ in range(count):
@@ -235,7 +240,7 @@ def _parse_inputs(data: bytes, at: int) -> tuple[list[TxIn], int]:
         if size >= 0xFD:
             size, at = _parse_size(data, at - 1)
         end = at + size
-        inputs.append(TxIn(OutPoint(txid, index), data[at:end], _unpack_u32(data, end)[0]))
+        inputs.append((OutPoint(txid, index), data[at:end], _unpack_u32(data, end)[0]))
         at = end + 4
     return inputs, at
 
@@ -253,10 +258,10 @@ def _parse_outputs(data: bytes, at: int) -> tuple[list[TxOut], int]:
     return outputs, at
 
 
-def _parse_witnesses(data: bytes, at: int, inputs: list[TxIn]) -> tuple[list[TxIn], int]:
-    """The inputs again, with what stands behind the outputs."""
-    unlocked, is_superfluous = [], True
-    for outpoint, script_sig, sequence, _ in inputs:
+def _parse_witnesses(data: bytes, at: int, bare: list[_BareInput]) -> tuple[tuple[TxIn, ...], int]:
+    """The inputs, each with what stands for it behind the outputs."""
+    inputs, is_superfluous = [], True
+    for outpoint, script_sig, sequence in bare:
         count, at = _parse_size(data, at)
         items = []
         for _ in range(count):
@@ -267,10 +272,10 @@ def _parse_witnesses(data: bytes, at: int, inputs: list[TxIn]) -> tuple[list[TxI
             items.append(data[at : at + size])
             at += size
         is_superfluous = is_superfluous and not items
-        unlocked.append(TxIn(outpoint, script_sig, sequence, tuple(items)))
+        inputs.append(TxIn(outpoint, script_sig, sequence, tuple(items)))
     if is_superfluous:
         raise DecodeError("the transaction announces witnesses and has none")
-    return unlocked, at
+    return tuple(inputs), at
 
 
 def _parse_size(data: bytes, at: int) -> tuple[int, int]:

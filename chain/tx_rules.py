@@ -43,21 +43,22 @@ def check_transaction(tx: Transaction) -> None:
     if tx.stripped_size * WITNESS_SCALE_FACTOR > MAX_BLOCK_WEIGHT:
         raise Invalid(Reason.BAD_TXNS_OVERSIZE)
     total = 0
-    for output in tx.outputs:
-        if output.value < 0:
+    for value, _ in tx.outputs:
+        if value < 0:
             raise Invalid(Reason.BAD_TXNS_VOUT_NEGATIVE)
-        if output.value > MAX_MONEY:
+        if value > MAX_MONEY:
             raise Invalid(Reason.BAD_TXNS_VOUT_TOOLARGE)
-        total += output.value
+        total += value
         if total > MAX_MONEY:
             raise Invalid(Reason.BAD_TXNS_TXOUTTOTAL_TOOLARGE)
-    if len({tx_in.outpoint for tx_in in tx.inputs}) < len(tx.inputs):
+    outpoints = [tx_in.outpoint for tx_in in tx.inputs]
+    if len(set(outpoints)) < len(outpoints):
         raise Invalid(Reason.BAD_TXNS_INPUTS_DUPLICATE)
-    if tx.is_coinbase:
+    if outpoints == [NULL_OUTPOINT]:  # a coinbase
         length = len(tx.inputs[0].script_sig)
         if not MIN_COINBASE_SCRIPT_BYTES <= length <= MAX_COINBASE_SCRIPT_BYTES:
             raise Invalid(Reason.BAD_CB_LENGTH)
-    elif NULL_OUTPOINT in [tx_in.outpoint for tx_in in tx.inputs]:
+    elif NULL_OUTPOINT in outpoints:
         raise Invalid(Reason.BAD_TXNS_PREVOUT_NULL)
 
 
@@ -82,11 +83,11 @@ def sequence_locks(
     last_height = last_time = -1
     if tx.version < 2:
         return last_height, last_time
-    for tx_in, coin_height in zip(tx.inputs, coin_heights, strict=True):
-        if tx_in.sequence & SEQUENCE_DISABLE_FLAG:
+    for (_, _, sequence, _), coin_height in zip(tx.inputs, coin_heights, strict=True):
+        if sequence & SEQUENCE_DISABLE_FLAG:
             continue
-        units = tx_in.sequence & SEQUENCE_VALUE_MASK
-        if tx_in.sequence & SEQUENCE_TYPE_FLAG:
+        units = sequence & SEQUENCE_VALUE_MASK
+        if sequence & SEQUENCE_TYPE_FLAG:
             start = median_time_at(max(coin_height - 1, 0))
             last_time = max(last_time, start + units * SEQUENCE_UNIT_S - 1)
         else:
@@ -108,15 +109,14 @@ def check_inputs(
             raise Invalid(Reason.BAD_TXNS_INPUTS_MISSINGORSPENT, str(tx_in.outpoint))
         coins.append(coin)
     value_in = 0
-    for coin in coins:
-        depth = height - coin.height
-        if coin.is_coinbase and depth < params.coinbase_maturity_blocks:
-            detail = f"tried to spend coinbase at depth {depth}"
+    for (value, _), made_at, is_coinbase in coins:
+        if is_coinbase and height - made_at < params.coinbase_maturity_blocks:
+            detail = f"tried to spend coinbase at depth {height - made_at}"
             raise Invalid(Reason.BAD_TXNS_PREMATURE_SPEND_OF_COINBASE, detail)
-        value_in += coin.output.value
-        if not (0 <= coin.output.value <= MAX_MONEY and value_in <= MAX_MONEY):
+        value_in += value
+        if not (0 <= value <= MAX_MONEY and value_in <= MAX_MONEY):
             raise Invalid(Reason.BAD_TXNS_INPUTVALUES_OUTOFRANGE)
-    value_out = sum([output.value for output in tx.outputs])
+    value_out = sum([value for value, _ in tx.outputs])
     if value_in < value_out:
         detail = f"value in ({format_money(value_in)}) < value out ({format_money(value_out)})"
         raise Invalid(Reason.BAD_TXNS_IN_BELOWOUT, detail)
@@ -128,9 +128,13 @@ def check_inputs(
 
 def legacy_sigops(tx: Transaction) -> int:
     """Signature operations written in the transaction itself, counted the oldest way."""
-    scripts = [tx_in.script_sig for tx_in in tx.inputs]
-    scripts += [output.script_pubkey for output in tx.outputs]
-    return sum([count_sigops(script, False) for script in scripts if script])
+    count = 0
+    for _, script_sig, _, _ in tx.inputs:
+        if script_sig:
+            count += count_sigops(script_sig, False)
+    for _, script_pubkey in tx.outputs:
+        count += count_sigops(script_pubkey, False)
+    return count
 
 
 def sigop_cost(tx: Transaction, spent: Sequence[Coin], flags: ScriptFlag) -> int:
@@ -139,8 +143,7 @@ def sigop_cost(tx: Transaction, spent: Sequence[Coin], flags: ScriptFlag) -> int
     `spent` holds the coin of each input, nothing for a coinbase. Core: GetTransactionSigOpCost.
     """
     cost, bits = legacy_sigops(tx) * WITNESS_SCALE_FACTOR, int(flags)
-    for tx_in, coin in zip(tx.inputs, spent, strict=False):
-        script_pubkey = coin.output.script_pubkey
+    for tx_in, ((_, script_pubkey), _, _) in zip(tx.inputs, spent, strict=False):
         program = witness_program(script_pubkey)
         if bits & P2SH and is_p2sh(script_pubkey):
             redeem_script = _last_push(tx_in.script_sig)

@@ -28,11 +28,14 @@ READY = 0
 """The number of the answer that says: I have begun. Chunks count from 1."""
 
 
+flags_of = lru_cache(ScriptFlag)
+
+
 @lru_cache(maxsize=1)
 def check_of(raw: bytes, spent: tuple[tuple[int, bytes], ...], flags: int) -> ScriptCheck:
     """The check that a job is part of; a large transaction comes in several jobs, one by one."""
     outputs = [TxOut(*output) for output in spent]
-    return ScriptCheck(Transaction.parse(raw), outputs, ScriptFlag(flags))
+    return ScriptCheck(Transaction.parse(raw), outputs, flags_of(flags))
 
 
 def are_good(jobs: Sequence[Job]) -> bool:

@@ -23,13 +23,13 @@ from typing import Self
 from chain.script.check import CheckQueue, ScriptCheck, ScriptFailure, SerialQueue
 from node.script_worker import ANSWER, HEAD, READY, Job
 
-CHUNK_INPUTS, CHUNK_BYTES = 32, 8_000
-"""A chunk is full at either: two milliseconds of work, and few dear scripts at once."""
+CHUNK_INPUTS, CHUNK_BYTES = 64, 16_000
+"""A chunk is full at either: four milliseconds of work, and few dear scripts at once."""
 AHEAD = 2
 """Chunks at a worker: one that it runs, and the next."""
 SLICES = 16
 """A transaction of many inputs is cut into no more, for each is parsed again."""
-START_AT = 4
+START_AT = 3
 """Chunks that wait before processes are started: small blocks never need them."""
 ROOT = Path(__file__).parents[1]
 log = logging.getLogger("farthing")

@@ -5,6 +5,7 @@ here takes time linear in the script, which may be hostile.
 Reference: Core, src/script/script.cpp; FindAndDelete in interpreter.cpp.
 """
 
+import re
 from collections.abc import Sequence, Set
 
 from chain.script import opcodes as op
@@ -12,6 +13,7 @@ from chain.script.errors import ScriptError
 from chain.script.numbers import encode_number
 from chain.script.opcodes import instructions as instructions  # part of this file's interface
 
+_may_check_signatures = re.compile(b"[%c-%c]" % (op.OP_CHECKSIG, op.OP_CHECKMULTISIGVERIFY)).search
 MAX_PUBKEYS_PER_MULTISIG = 20  # Core's name; also what an unknown number of keys is counted as
 
 
@@ -61,7 +63,8 @@ def count_sigops(script: bytes, accurate: bool) -> int:
 
     A multisig counts as 20, or if `accurate` as the OP_1 to OP_16 that stands before it.
     """
-    if witness_program(script) is not None:  # as most are; such a script only pushes
+    # Most scripts have none of the bytes that count, or are programs, which only push.
+    if not _may_check_signatures(script) or witness_program(script) is not None:
         return 0
     count, previous = 0, op.OP_INVALIDOPCODE
     try:

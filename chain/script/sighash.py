@@ -60,14 +60,18 @@ class PrecomputedSighash:
     def __init__(self, tx: Transaction, spent_outputs: Sequence[TxOut] = ()) -> None:
         self.tx = tx
         self.spent_outputs = spent_outputs
+        self._hashes: SharedHashes | None = None
         self._output_hashes: dict[int, bytes] = {}
 
-    @cached_property
+    @property
     def hashes(self) -> SharedHashes:
-        """What nearly every digest needs."""
-        prevouts = b"".join([_OUTPOINT.pack(*tx_in.outpoint) for tx_in in self.tx.inputs])
-        sequences = b"".join([_U32.pack(tx_in.sequence) for tx_in in self.tx.inputs])
-        return SharedHashes(sha256(prevouts), sha256(sequences), sha256(self.outputs))
+        """What nearly every digest needs. (A cached_property would take a lock each time.)"""
+        if self._hashes is None:
+            prevouts = [_OUTPOINT.pack(*outpoint) for outpoint, _, _, _ in self.tx.inputs]
+            sequences = [_U32.pack(sequence) for _, _, sequence, _ in self.tx.inputs]
+            outputs = [output.serialize() for output in self.tx.outputs]
+            self._hashes = SharedHashes(_hash_of(prevouts), _hash_of(sequences), _hash_of(outputs))
+        return self._hashes
 
     @cached_property
     def outputs(self) -> bytes:
