@@ -25,7 +25,7 @@ from chain.params import Params, network
 from chain.transaction import Transaction, TxOut
 from wallet import builder, keystore, signer
 from wallet.amounts import rate_per_kvb
-from wallet.builder import Draft
+from wallet.builder import Draft, Purse
 from wallet.descriptor import BRANCHES, CHANGE, RECEIVE, Descriptor
 from wallet.errors import (
     BadAmount,
@@ -266,14 +266,12 @@ class Wallet:
         if not recipients:
             raise BadAmount("nobody to pay: give at least one address and amount")
         payments = [builder.payment(address, value, self.params) for address, value in recipients]
-        return builder.build(
-            payments,
+        purse = Purse(
             self._ledger.spendable(self.params.coinbase_maturity_blocks),
             self._proven_output,
             self._descriptor.script(CHANGE, self._ledger.next_index[CHANGE]),
-            rate_per_kvb(feerate),
-            rng or random.SystemRandom(),
         )
+        return builder.build(payments, purse, rate_per_kvb(feerate), rng or random.SystemRandom())
 
     def summary(self, draft: Draft, feerate: Decimal | int | None = None) -> Summary:
         """What a draft does, to be looked at before signing; `feerate` is what was asked for."""

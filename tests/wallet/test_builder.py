@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from chain.address import script_to_address
 from chain.params import CLASSROOM, MAIN, REGTEST
 from chain.transaction import OutPoint, TxOut
-from wallet.builder import Draft, build, dust_threshold, payment
+from wallet.builder import Draft, Purse, build, dust_threshold, payment
 from wallet.errors import (
     AbsurdFee,
     BadAmount,
@@ -45,7 +45,17 @@ def output_of(coin: Coin) -> TxOut:
 
 
 def draft_of(values: list[int], payments: list[TxOut], rate: int, seed: int = 0) -> Draft:
-    return build(payments, coins_of(values), output_of, CHANGE, rate, random.Random(seed))
+    purse = Purse(coins_of(values), output_of, CHANGE)
+    return build(payments, purse, rate, random.Random(seed))
+
+
+def test_change_is_no_round_number() -> None:
+    """A coin of 3, a payment of 1 and a fee of 1,000: what is left would shout which is which."""
+    for seed in range(20):
+        draft = draft_of([3 * COIN], [TxOut(2 * COIN, SCRIPTS["p2wpkh"])], 1_000_000 // 141, seed)
+        assert draft.change % 1_000 != 0
+        assert COIN - 1_100 < draft.change < COIN
+        assert draft.fee == COIN - draft.change
 
 
 payments_of_any_kind = st.lists(
@@ -84,7 +94,9 @@ def test_inputs_are_outputs_and_fee(
     if draft.change:
         assert change == [TxOut(draft.change, CHANGE)]
         assert draft.change >= 294
-        assert draft.fee == least_fee
+        if draft.fee != least_fee:
+            assert least_fee < draft.fee < least_fee + 100
+            assert (draft.change + draft.fee - least_fee) % 1_000 == 0
         assert sorted(o for o in outputs if o not in change) == sorted(payments)
     else:
         assert list(outputs) == payments
@@ -182,7 +194,7 @@ def test_addresses_of_main_are_paid_on_main_only() -> None:
 
 def test_an_absurd_rate_or_fee_is_refused() -> None:
     out = [TxOut(COIN, SCRIPTS["p2wpkh"])]
-    assert draft_of([2 * COIN], out, 1_000_000).fee == 141_000
+    assert draft_of([2 * COIN + 7], out, 1_000_000).fee == 141_000
     with pytest.raises(AbsurdFee, match="1001 sat/vB is absurd"):
         draft_of([2 * COIN], out, 1_001_000)
     with pytest.raises(AbsurdFee, match=r"a fee of 0\.1"):

@@ -13,7 +13,7 @@ from chain import curve
 from chain.hashes import hash160
 from chain.transaction import OutPoint, Transaction, TxIn, TxOut
 from wallet import signer
-from wallet.builder import INPUT_WEIGHT, build
+from wallet.builder import INPUT_WEIGHT, Purse, build
 from wallet.errors import SigningFailed
 from wallet.ledger import Coin, KeyPath
 
@@ -77,15 +77,13 @@ def test_a_signed_payment_weighs_what_the_draft_said() -> None:
         Coin(OutPoint(bytes([n]) * 32, 0), COIN, KeyPath(0, n), 1, False, False) for n in range(5)
     ]
     payments = [TxOut(4 * COIN + COIN // 2, script_of(secrets[0]))]
+    purse = Purse(
+        coins,
+        lambda coin: TxOut(coin.value, script_of(secrets[coin.path.number])),
+        script_of(secrets[1]),
+    )
     for seed in range(20):
-        draft = build(
-            payments,
-            coins,
-            lambda coin: TxOut(coin.value, script_of(secrets[coin.path.number])),
-            script_of(secrets[1]),
-            2_345,
-            random.Random(seed),
-        )
+        draft = build(payments, purse, 2_345, random.Random(seed))
         keys = [secrets[coin.path.number] for coin in draft.coins]
         signed = signer.sign(draft.transaction, draft.spent_outputs, keys)
         assert draft.vsize - 1 <= signed.vsize <= draft.vsize
