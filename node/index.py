@@ -81,14 +81,22 @@ class Unspent(NamedTuple):
 
 def sums_of(tx: Transaction, coins: Sequence[Coin]) -> dict[bytes, Sums]:
     """What a transaction, and the coins it spends, mean to each script: by scripthash."""
+    return {scripthash: Sums(1, *change) for scripthash, change in _changes(tx, coins).items()}
+
+
+def _changes(tx: Transaction, coins: Sequence[Coin]) -> dict[bytes, list[int]]:
+    """The same, each as a count and a sum of what came and of what went."""
     changes: dict[bytes, list[int]] = {}
-    funded = [(output, 1) for output in tx.outputs if not is_unspendable(output.script_pubkey)]
-    spent = [(coin.output, 3) for coin in coins]
-    for (value, script), place in funded + spent:
-        change = changes.setdefault(sha256(script), [1, 0, 0, 0, 0])
-        change[place] += 1
-        change[place + 1] += value
-    return {scripthash: Sums(*change) for scripthash, change in changes.items()}
+    for value, script in tx.outputs:
+        if not is_unspendable(script):
+            change = changes.setdefault(sha256(script), [0, 0, 0, 0])
+            change[0] += 1
+            change[1] += value
+    for (value, script), _, _ in coins:
+        change = changes.setdefault(sha256(script), [0, 0, 0, 0])
+        change[2] += 1
+        change[3] += value
+    return changes
 
 
 def _with_coins(block: Block, undo: BlockUndo) -> Iterator[tuple[Transaction, Sequence[Coin]]]:
@@ -123,8 +131,8 @@ class Index:
                     key = b"n" + sha256(script) + _OUTPOINT.pack(txid, number)
                     rows[key] = _UNSPENT.pack(entry.height, value)
             place = _PLACE.pack(entry.height, position)
-            for scripthash, sums in sums_of(tx, coins).items():
-                rows[b"s" + scripthash + place] = _HISTORY.pack(txid, *sums[1:])
+            for scripthash, change in _changes(tx, coins).items():
+                rows[b"s" + scripthash + place] = _HISTORY.pack(txid, *change)
         return rows
 
     def rows_for_disconnect(self, entry: HeaderEntry, block: Block, undo: BlockUndo) -> Rows:

@@ -33,6 +33,7 @@ from node.storage.frames import FrameFile, frame
 from node.storage.trouble import disk_trouble
 
 BLOCK_PREFIX = b"b"
+BLOCK_BYTE = BLOCK_PREFIX[0]
 END_KEY = b"f"
 MAX_FILE_BYTES = 128 << 20
 """Core: MAX_BLOCKFILE_SIZE."""
@@ -128,7 +129,7 @@ class BlockFiles:
         """See Store.write. Blocks are on the disk, synced, before the rest is written."""
         rows = dict(batch)
         bodies = {
-            key: raw for key, raw in batch.items() if key[:1] == BLOCK_PREFIX and raw is not None
+            key: raw for key, raw in batch.items() if key[0] == BLOCK_BYTE and raw is not None
         }
         if bodies:
             try:
