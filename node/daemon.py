@@ -39,8 +39,8 @@ from node.storage.trouble import disk_trouble
 
 SWITCH_INTERVAL_S = 0.001
 """How long a busy thread keeps the others waiting: a post takes 4 ms beside one instead of 12."""
-GARBAGE_THRESHOLDS = 20_000, 20, 20
-"""Objects between two looks for garbage in cycles: a block makes thousands that are in none."""
+GARBAGE_THRESHOLDS = 100_000, 10, 10
+"""Objects between two looks for garbage in cycles: a full block makes 70,000 that are in none."""
 MAX_LOG_BYTES = 10_000_000
 """Of debug.log, and of the one before it."""
 RESTORED_AT_ONCE = 20

@@ -1,8 +1,9 @@
 """Connecting blocks of one kind of spend, against Bitcoin Core's engine and bare libsecp256k1.
 
 The very same bytes go to a node on its real store, without and with the address index, and, where
-its wheel is installed, to Core's engine; both have one thread beside the main one. A round takes
-all of them in turn, and a ratio is the median over the rounds: the machine's mood is in both parts.
+its wheel is installed, to Core's engine; our main thread is helped by one process, the engine's by
+one thread. A round takes all of them in turn, and a ratio is the median over the rounds: the
+machine's mood is in both parts.
 """
 
 import gc
@@ -20,14 +21,26 @@ from chain.params import REGTEST
 from node.core import Node
 from node.daemon import tune_interpreter
 from node.index import Index
+from node.storage.buffer import BufferedStore
 from node.storage.opening import open_data
 from scripts.bench_blocks import THREADS, VERIFIER, Row, engine_at, hand_to_engine
 from scripts.bench_kinds import P2PKH, P2TR, P2WPKH, P2WSH, Kind, bare_signatures, chain_of
 
 
-def by_farthing(blocks: Sequence[Block], last: int, folder: Path, *, with_index: bool) -> float:
-    """Seconds for the `last` blocks, each from bytes to a synced store; the others come before."""
-    store = open_data(folder, REGTEST.magic)
+def by_farthing(
+    blocks: Sequence[Block],
+    last: int,
+    folder: Path,
+    *,
+    with_index: bool = False,
+    at_tip: bool = False,
+) -> float:
+    """Seconds for the `last` blocks, from bytes to the disk; the others come before.
+
+    As `farthing node import` does it, or `at_tip`, where each block is synced before the next.
+    """
+    disk = open_data(folder, REGTEST.magic)
+    store = disk if at_tip else BufferedStore(disk)
     indexers = (Index(store),) if with_index else ()
     node = Node(REGTEST, store, rng=Random(1), verifier=VERIFIER, indexers=indexers)
     chainstate, now = node.chainstate, blocks[-1].header.time
@@ -37,6 +50,8 @@ def by_farthing(blocks: Sequence[Block], last: int, folder: Path, *, with_index:
     begin = time.perf_counter()
     for raw in raws:
         chainstate.accept_block(Block.parse(raw), now)
+    if isinstance(store, BufferedStore):
+        store.flush()
     taken = time.perf_counter() - begin
     if chainstate.tip.hash != blocks[-1].hash:
         raise AssertionError("the blocks were not connected")
@@ -75,20 +90,21 @@ def by_libsecp(kind: Kind, count: int) -> float:
 
 
 def connect_rows(kind: Kind, spends: int, last: int, rounds: int) -> Iterator[Row]:
-    """Microseconds an input without and with the address index, and what the others take."""
+    """Microseconds an input as it is imported, with the address index, at the tip; and others'."""
     blocks, inputs = chain_of(kind, spends, last), spends * last
     VERIFIER.start()  # start-up is left out
     taken: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as name:
         for number in range(rounds):
-            here = [Path(name) / f"{way}{number}" for way in ("plain", "index", "core")]
+            here = [Path(name) / f"{way}{number}" for way in ("plain", "index", "tip", "core")]
             now = {
-                "plain": by_farthing(blocks, last, here[0], with_index=False),
+                "plain": by_farthing(blocks, last, here[0]),
                 "index": by_farthing(blocks, last, here[1], with_index=True),
+                "tip": by_farthing(blocks, last, here[2], at_tip=True),
                 "bare": by_libsecp(kind, inputs * kind.signatures),
             }
             if find_spec("pbk"):
-                now["core"] = by_core(blocks, last, here[2])
+                now["core"] = by_core(blocks, last, here[3])
             for way, time_s in now.items():
                 taken.setdefault(way, []).append(time_s * 1e6 / inputs)
     what = f"connect {last} x {spends} {kind.name} spends, an input"
@@ -97,6 +113,7 @@ def connect_rows(kind: Kind, spends: int, last: int, rounds: int) -> Iterator[Ro
         engine = "Bitcoin Core's engine"
         yield _row(what, taken["plain"], engine, taken["core"])
         yield _row(f"{what}, with the index", taken["index"], engine, taken["core"])
+        yield _row(f"{what}, each block synced", taken["tip"], engine, taken["core"])
 
 
 def _row(what: str, ours: Sequence[float], against: str, theirs: Sequence[float]) -> Row:
@@ -130,5 +147,5 @@ def write_profile(file: Path, spends: int) -> None:
     blocks = chain_of(P2WPKH, spends, 1)
     profiler = Profiler(interval=0.0005)
     with tempfile.TemporaryDirectory() as name, profiler:
-        by_farthing(blocks, 1, Path(name), with_index=False)
+        by_farthing(blocks, 1, Path(name))
     file.write_text(profiler.output_html(), encoding="utf-8")
