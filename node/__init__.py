@@ -37,6 +37,7 @@ Reading order, which is also the import order: a file imports only files above i
     web_rpc       JSON-RPC over HTTP: dialects, credentials
     app           one Flask application a node
     grinder       the search for a nonce, as a process of its own
+    solver        processes that share out the nonces of one header
     miner         when to make a block, and the work for it
     server        waitress, set up for long polls
     daemon        a node process from start to stop

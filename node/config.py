@@ -51,6 +51,8 @@ class NodeConfig:
     """When to mine: `auto`, a second after a transaction arrives; every so many seconds; `off`."""
     mine_to: str | None = None
     """The address that mined blocks pay; without it nothing is mined."""
+    mine_par: int = 0
+    """Processes that search for nonces, where the work is real; 0: as many as processors."""
     par: int = 0
     """Threads that check scripts; 0: as many as there are processors."""
     engine: str = "auto"
@@ -87,6 +89,11 @@ class NodeConfig:
     def threads(self) -> int:
         """How many threads check scripts."""
         return min(MAX_PAR, self.par or os.cpu_count() or 1)
+
+    @property
+    def mining_processes(self) -> int:
+        """How many processes search for nonces, where the work is real."""
+        return self.mine_par or os.cpu_count() or 1
 
     @property
     def mine_to_script(self) -> bytes | None:

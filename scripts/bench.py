@@ -27,6 +27,7 @@ from scripts.bench_blocks import waiting_row
 from scripts.bench_coins import coin_figures, reorganisation_row
 from scripts.bench_connect import all_connect_figures, write_profile
 from scripts.bench_mempool import mempool_figures
+from scripts.bench_mining import interruption_row, rate_row
 from scripts.bench_node import payments_row, start_row
 from scripts.bench_template import template_figure
 from scripts.bench_worst import Worst, worst_figures
@@ -158,6 +159,8 @@ def measure(quick: bool) -> list[Figure]:
     figures.append(Figure(*reorganisation_row(10 if quick else 100, 10 if quick else 100, rounds)))
     figures.append(Figure(*start_row(200 if quick else 10_000, rounds, BENCH_PORT)))
     figures.append(Figure(*payments_row(100 if quick else 2_000, BENCH_PORT)))
+    figures.append(Figure(*rate_row(20_000 if quick else 50_000, 5 if quick else 60)))
+    figures.append(Figure(*interruption_row(5 if quick else 50)))
     waiting = 20_000 if quick else 100_000
     rows = mempool_figures(waiting, 300 if quick else 3_000, rounds)
     figures.extend(Figure(*row) for row in rows)

@@ -167,6 +167,12 @@ for each in (take_in, export, reindex):
 )
 @click.option("--mine-to", help="Mine, and pay this address.")
 @click.option(
+    "--mine-par",
+    type=click.IntRange(0),
+    default=0,
+    help="Processes that mine, where the work is real.  [default: all processors]",
+)
+@click.option(
     "--par",
     type=click.IntRange(0),
     default=0,
@@ -233,6 +239,7 @@ def run(
         allow_private_peers=switches["allow_private_peers"],
         block_time=named("--block-time", lambda: parse_block_time(block_time)),
         mine_to=switches["mine_to"],
+        mine_par=switches["mine_par"],
         par=switches["par"],
         engine=switches["engine"],
         no_index=switches["no_index"],

@@ -1,9 +1,6 @@
-"""When a node makes blocks, and the process that finds nonces."""
+"""When a node makes blocks."""
 
-import hashlib
-import subprocess
-import sys
-import threading
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,21 +8,14 @@ from contextlib import contextmanager
 import pytest
 
 from chain.params import CLASSROOM
-from node import grinder, miner
+from node import miner
 from node.config import BlockTime
 from node.errors import StorageError
-from node.miner import Miner, Solver
+from node.miner import Miner
 from node.runtime import Runtime
+from node.solver import Solver
 from tests.node.http_support import eventually
 from tests.node.test_runtime import HOME, FailingStore, height, new_runtime, payment
-
-HEADER = bytes(range(76))
-EASY = "7fffff" + "00" * 29
-
-
-def hash_of(header: bytes, nonce: int) -> bytes:
-    raw = header + nonce.to_bytes(4, "little")
-    return hashlib.sha256(hashlib.sha256(raw).digest()).digest()[::-1]
 
 
 @contextmanager
@@ -38,85 +28,6 @@ def mining(runtime: Runtime, block_time: BlockTime) -> Iterator[Miner]:
         runtime.request_stop()
         one.stop()
         assert not one._thread.is_alive()
-
-
-def test_the_grinder_finds_the_first_nonce() -> None:
-    target = bytes.fromhex("0100" + "00" * 30)
-    found = grinder.search(HEADER, target, 0, 10_000)
-    assert found is not None
-    expected = next(nonce for nonce in range(10_000) if hash_of(HEADER, nonce) <= target)
-    assert found == expected
-    assert grinder.search(HEADER, target, 0, found) is None
-    assert grinder.search(HEADER, bytes(32), (1 << 32) - 5, 100) is None
-
-
-@contextmanager
-def grinding() -> Iterator["subprocess.Popen[str]"]:
-    process = subprocess.Popen(
-        [sys.executable, "-I", str(miner.GRINDER)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin
-    assert process.stdout
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        process.stdin.close()
-        process.stdout.close()
-
-
-def test_the_grinder_answers_the_newest_question_and_ends_with_its_stdin() -> None:
-    with grinding() as process:
-        assert process.stdin
-        assert process.stdout
-        impossible = "00" * 32
-        process.stdin.write(f"1 {HEADER.hex()} {impossible}\n")
-        process.stdin.flush()
-        time.sleep(0.2)
-        process.stdin.write(f"2 {HEADER.hex()} {EASY}\n")
-        process.stdin.flush()
-        number, nonce = process.stdout.readline().split()
-        assert number == "2"
-        assert hash_of(HEADER, int(nonce)) <= bytes.fromhex(EASY)
-        process.stdin.close()
-        assert process.wait(timeout=5) == 0
-
-
-def test_the_grinder_says_when_there_is_no_nonce(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Its loop in this process, with few nonces, until its stdin ends."""
-    ended = threading.Event()
-
-    class Ended(BaseException):
-        pass
-
-    def end(code: int) -> None:
-        ended.set()
-        raise Ended
-
-    def lines() -> Iterator[str]:
-        yield f"1 {HEADER.hex()} {'00' * 32}\n"
-        yield f"2 {HEADER.hex()} {EASY}\n"
-        deadline = time.monotonic() + 5
-        while "2 " not in "".join(seen) and time.monotonic() < deadline:
-            seen.append(capsys.readouterr().out)
-            time.sleep(0.01)
-
-    seen: list[str] = []
-    monkeypatch.setattr(grinder.os, "nice", lambda by: None)
-    monkeypatch.setattr(grinder.os, "_exit", end)
-    monkeypatch.setattr(grinder.threading, "excepthook", lambda crash: None)
-    monkeypatch.setattr(grinder.sys, "stdin", lines())
-    monkeypatch.setattr(grinder, "search", lambda header, target, *_: 7 if target[0] else None)
-    monkeypatch.setattr(grinder, "SLICE", 1 << 31)
-    threading.Thread(target=grinder.main, daemon=True).start()
-    assert ended.wait(6)
-    assert "".join(seen).splitlines()[-1] == "2 7"
 
 
 def test_auto_makes_a_block_a_second_after_a_transaction() -> None:
@@ -181,14 +92,12 @@ def test_real_work_is_found_by_a_process_and_starts_anew_on_a_new_tip() -> None:
     with mining(runtime, 0.0) as one:
         eventually(lambda: height(runtime) >= 2, timeout_s=30)
         assert one._solver is not None
-        assert one._solver._process is not None
-        process = one._solver._process
-        process.kill()  # it is begun again
+        one._solver._processes[0].kill()  # they are begun again
         known = height(runtime)
         eventually(lambda: height(runtime) >= known + 2, timeout_s=30)
-        process = one._solver._process
-    assert process is not None
-    assert process.poll() is not None
+        processes = one._solver._processes
+    assert len(processes) == (os.cpu_count() or 1)
+    assert all(process.poll() is not None for process in processes)
 
 
 def test_new_transactions_are_taken_into_a_search_that_goes_on(
@@ -197,8 +106,8 @@ def test_new_transactions_are_taken_into_a_search_that_goes_on(
     monkeypatch.setattr(miner, "REFRESH_S", 0.05)
     begun: list[int] = []
 
-    def begin(self: Solver, block: object) -> None:
-        begun.append(len(block.transactions))  # type: ignore[attr-defined]
+    def begin(self: Solver, header: object) -> None:
+        begun.append(len(runtime.node.mempool) + 1)
         self.is_done, self.nonce = False, None
 
     runtime = new_runtime(CLASSROOM)
@@ -210,6 +119,34 @@ def test_new_transactions_are_taken_into_a_search_that_goes_on(
         eventually(lambda: begun == [1, 2])
         runtime.generate(HOME, 1)
         eventually(lambda: begun == [1, 2, 1])
+
+
+def hand_over(block_hash: bytes, of: Runtime, to: Runtime) -> None:
+    block = of.node.chainstate.read_block(block_hash)
+    assert block is not None
+    to.submit_block(block)
+
+
+def test_auto_tries_again_for_who_still_waits_after_anothers_block(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(miner, "AUTO_S", 0.1)
+    searches: list[object] = []
+
+    def begin(self: Solver, header: object) -> None:
+        searches.append(header)
+        self.is_done, self.nonce = False, None
+
+    monkeypatch.setattr(Solver, "begin", begin)
+    runtime, rival = new_runtime(CLASSROOM), new_runtime(CLASSROOM)
+    for hash_ in runtime.generate(HOME, 11):
+        hand_over(hash_, runtime, rival)
+    with mining(runtime, "auto"):
+        runtime.submit_transaction(payment(runtime))
+        eventually(lambda: len(searches) == 1)
+        hand_over(rival.generate(HOME, 1)[0], rival, runtime)  # it leaves the payment out
+        eventually(lambda: len(searches) == 2)
+        assert len(runtime.node.mempool) == 1
 
 
 def test_a_failing_disk_ends_the_miner_and_the_node() -> None:

@@ -1,6 +1,7 @@
 """The bench, run once in small: figures that mean something, and the table of the README."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -21,7 +22,9 @@ def test_a_quick_run_measures_everything(
     told = json.loads(capsys.readouterr().out)
     assert "cores, " in told["machine"]
     figures = {figure["what"]: figure for figure in told["figures"]}
-    assert {figure["unit"] for figure in figures.values()} == {"µs", "ms", "s", "MB", "bytes"}
+    assert {figure["unit"] for figure in figures.values()} == {
+        *("µs", "ms", "s", "MB", "bytes", "kH/s"),
+    }
     for figure in told["figures"]:
         assert figure["value"] > 0
         assert figure["comparator"] > 0
@@ -39,6 +42,8 @@ def test_a_quick_run_measures_everything(
     assert 0.1 < figures["a reorganisation of 10 blocks of 10 spends"]["ratio"] < 10
     assert 0.2 < figures["start of a node with 200 blocks"]["ratio"] < 5
     assert 0.5 < figures["a payment by POST /api/tx, 4 clients"]["ratio"] < 50
+    assert 0.3 < figures[f"mining, each of {os.cpu_count()} processes"]["ratio"] < 3
+    assert 0 < figures["a new template interrupts mining"]["value"] < 1_000
     assert 1 < figures["accept a payment, 1,000 waiting"]["ratio"] < 30
     assert 0.2 < figures["accept a payment, 20,000 waiting"]["ratio"] < 5
     assert 2 < figures["memory of a waiting payment"]["ratio"] < 40

@@ -56,7 +56,7 @@ def test_the_switches_of_a_node(runs: Runs, tmp_path: Path) -> None:
         *["--peer", "http://127.0.0.1:5", "--peer", "127.0.0.1:6/", "--peer", "http://127.0.0.1:5"],
         *["--connect", "--allow-host", "a", "--allow-host=b", "--allow-private-peers"],
         *["--block-time", "2.5", "--mine-to", ADDRESS, "--par", "1", "--store", "sqlite"],
-        *["--no-index", "--max-inbound", "7"],
+        *["--no-index", "--max-inbound", "7", "--mine-par", "3"],
     )
     assert (config.params.name, config.datadir) == ("classroom", tmp_path)
     assert config.listen == NetAddress("127.0.0.1", 0)
@@ -65,7 +65,7 @@ def test_the_switches_of_a_node(runs: Runs, tmp_path: Path) -> None:
     assert config.allow_hosts == ("a", "b")
     assert (config.block_time, config.mine_to) == (2.5, ADDRESS)
     assert (config.par, config.engine, config.no_index) == (1, "sqlite", True)
-    assert config.max_inbound == 7
+    assert (config.max_inbound, config.mining_processes) == (7, 3)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +178,7 @@ def test_what_can_not_be_is_one_line(
         (["--minrelaytxfee", "NaN"], "'NaN' is not an amount"),
         (["--acceptnonstdtxn=yes"], "'yes' is neither 0 nor 1"),
         (["--par", "-1"], "'--par': -1 is not in the range"),
+        (["--mine-par", "-1"], "'--mine-par': -1 is not in the range"),
         (["--max-inbound", "-1"], "'--max-inbound': -1 is not in the range"),
         (["--maxmempool", "0"], "'--maxmempool': 0 is not in the range"),
         (["--limitclustercount", "65"], "'--limitclustercount': 65 is not in the range"),
