@@ -67,9 +67,8 @@ def base58check_decode(text: str) -> bytes:
     return data[:-4]
 
 
-def _polymod(values: Iterable[int]) -> int:
+def _polymod(values: Iterable[int], checksum: int = 1) -> int:
     """What a BCH code leaves over: it notices any four wrong characters."""
-    checksum = 1
     for value in values:
         top = checksum >> 25
         checksum = (checksum & 0x1FFFFFF) << 5 ^ value
@@ -111,13 +110,43 @@ def bech32_decode(text: str) -> tuple[str, list[int], bool]:
     hrp, _, data = text.lower().rpartition("1")  # without a 1, nothing comes before it
     if not hrp or len(data) < _CHECKSUM_SIZE or len(text) > MAX_BECH32_LENGTH:
         raise AddressError("not bech32: expected a prefix, a 1 and 6 to 88 characters")
-    if not all(33 <= ord(c) <= 126 for c in hrp) or not set(data) <= set(_BECH32):
+    if not all(33 <= ord(c) <= 126 for c in hrp):
         raise AddressError("a character that bech32 does not have")
+    strange = [place for place, c in enumerate(data, len(hrp) + 1) if c not in _BECH32]
+    if strange:
+        raise AddressError(f"a character that bech32 does not have: {_marked(text, strange)}")
     values = [_BECH32.index(c) for c in data]
     remainder = _polymod(_expand(hrp) + values)
     if remainder not in (_BECH32_CONSTANT, _BECH32M_CONSTANT):
-        raise AddressError("the bech32 checksum is wrong: a character was mistyped or is missing")
+        wrong = [len(text) - 1 - place for place in _mistyped(remainder, values)]
+        where = f"probably: {_marked(text, wrong)}" if wrong else "or is missing"
+        raise AddressError(f"the bech32 checksum is wrong: a character was mistyped, {where}")
     return hrp, values[:-_CHECKSUM_SIZE], remainder == _BECH32M_CONSTANT
+
+
+def _marked(text: str, places: list[int]) -> str:
+    """The text with the characters at these places in brackets."""
+    return "".join(f"[{c}]" if place in places else c for place, c in enumerate(text))
+
+
+def _mistyped(remainder: int, values: list[int]) -> list[int]:
+    """Places, counted from the end, of the one or two values that must be wrong; else none.
+
+    The code is linear: what is left over depends on the mistakes alone, and no two pairs of them
+    leave the same; a single one is a pair at one place. What should stand there is not told: a
+    wrong guess would pay somebody else (BIP 173).
+    """
+    left_over = list(range(1, len(_BECH32)))  # by each mistake at the last place
+    places: dict[int, int] = {}
+    for place in range(len(values)):
+        places |= dict.fromkeys(left_over, place)
+        left_over = [_polymod([0], each) for each in left_over]
+    wrongs = [remainder ^ _BECH32_CONSTANT, remainder ^ _BECH32M_CONSTANT]
+    for wrong in wrongs if values[0] == 0 else wrongs[::-1]:
+        for each, place in places.items():
+            if wrong ^ each in places:
+                return [place, places[wrong ^ each]]
+    return []
 
 
 def witness_address(hrp: str, version: int, program: bytes) -> str:
@@ -168,9 +197,15 @@ def address_to_script(text: str, params: Params) -> bytes:
     try:
         hrp, version, program = parse_witness_address(text)
     except AddressError:
-        if text.lower().startswith((params.bech32_hrp + "1", *_KNOWN_BEGINNINGS)):
-            raise  # it was meant as one: say what is wrong with it
-        return _base58_to_script(text, params)
+        beginnings = (params.bech32_hrp + "1", *_KNOWN_BEGINNINGS)
+        meant = next((known for known in beginnings if text.lower().startswith(known)), None)
+        if meant is None:
+            return _base58_to_script(text, params)
+        ones = [place for place, c in enumerate(text) if c == "1" and place >= len(meant)]
+        if ones:  # the last of them was taken for the one behind the prefix
+            why = f"a character that bech32 does not have: {_marked(text, ones)}"
+            raise AddressError(why) from None
+        raise
     if hrp != params.bech32_hrp:
         expected = f"those of {params.name} with {params.bech32_hrp}1"
         raise WrongNetwork(f"an address of another network: it begins with {hrp}1, {expected}")

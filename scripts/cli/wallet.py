@@ -16,6 +16,7 @@ from scripts.cli.wallet_common import (
     password_option,
     read_password,
     read_text,
+    refuse_secret,
     require_terminal,
     wallet_path,
 )
@@ -62,6 +63,7 @@ def create(name: str, network: str, password_file: IO[str] | None, as_json: bool
 @click.argument("name")
 @network_option
 @click.option("--words-file", type=click.File("r"), help="Read the words from FILE, or - (stdin).")
+@refuse_secret("--words", "the words", "--words-file")
 @password_option
 @json_option
 def restore(

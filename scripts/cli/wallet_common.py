@@ -47,12 +47,29 @@ def network_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def password_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --password-file, read in place of a prompt."""
-    return click.option(
+    """Add --password-file, read in place of a prompt; and refuse what everybody could read."""
+    from_file = click.option(
         "--password-file",
         type=click.File("r"),
         help="Read the password from the first line of FILE, or of standard input (-).",
-    )(function)
+    )
+    return from_file(refuse_secret("--password", "a password", "--password-file")(function))
+
+
+def refuse_secret(
+    option: str, what: str, instead: str
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """An option for no other use than to say why it does not exist, without repeating its value."""
+
+    def refuse(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            raise click.UsageError(
+                f"{what} on the command line is there for others to read, and stays in the "
+                f"shell's history: change it if it was real, and be asked for it, or use {instead}"
+            )
+
+    said = f"Refused: use {instead}."
+    return click.option(option, hidden=True, expose_value=False, callback=refuse, help=said)
 
 
 def read_text(file: IO[str], what: str, read: Callable[[int], str]) -> str:

@@ -150,7 +150,7 @@ def _bech32_mistake(text: str, error: str) -> str:
     for hrp in HRPS:
         if _holds(f"{hrp}1{lowered[start:]}"):
             return f"the checksum is wrong; it holds if the prefix is {hrp}1: was it changed?"
-    return f"{error}; more than one, so it can't be said where"
+    return error if "probably" in error else f"{error}; too many, so it can't be said where"
 
 
 def _second_case(text: str) -> int:

@@ -1,6 +1,7 @@
 """Addresses: the vectors of BIPs 173 and 350, embit, and what is said of a wrong one."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,66 @@ def test_a_mistyped_character_is_noticed(program: tuple[int, bytes], data: st.Da
         address_to_script(address[:at] + other + address[at + 1 :], REGTEST)
 
 
+def mistype(address: str, places: set[int], data: st.DataObject) -> str:
+    letters = list(address)
+    for place in places:
+        others = [c for c in "qpzry9x8gf2tvdw0s3jn54khce6mua7l" if c != letters[place]]
+        letters[place] = data.draw(st.sampled_from(others))
+    return "".join(letters)
+
+
+@given(programs, st.sampled_from(["bc", "bcrt"]), st.data())
+def test_one_or_two_mistyped_characters_are_pointed_at(
+    program: tuple[int, bytes], hrp: str, data: st.DataObject
+) -> None:
+    address = witness_address(hrp, *program)
+    # All but the version, which tells which of the two checksums was meant.
+    anywhere = st.integers(len(hrp) + 2, len(address) - 1)
+    places = data.draw(st.sets(anywhere, min_size=1, max_size=2))
+    text = mistype(address, places, data)
+    marked = "".join(f"[{c}]" if n in places else c for n, c in enumerate(text))
+    assert bech32.bech32_decode(text) == (None, None, None)
+    with pytest.raises(AddressError) as caught:
+        address_to_script(text, REGTEST)
+    said = "the bech32 checksum is wrong: a character was mistyped, probably: "
+    assert str(caught.value) == said + marked
+    # In capitals as well, as a QR code has it.
+    with pytest.raises(AddressError) as caught:
+        address_to_script(text.upper(), MAIN)
+    assert str(caught.value) == said + marked.upper()
+
+
+def test_a_mistyped_version_is_pointed_at() -> None:
+    for right, wrong in (("q", "p"), ("p", "q")):
+        address = witness_address("bcrt", "qp".index(right), bytes(range(32)))
+        assert address[5] == right
+        with pytest.raises(AddressError, match=rf"probably: bcrt1\[{wrong}\]qqqsyqcyq"):
+            address_to_script(f"bcrt1{wrong}{address[6:]}", REGTEST)
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "bcrt1prgd7st57dh8w7xfjtptg5hl5l82cg3t[t]w2h44sprn85g3[h]fnxu5qgjyfts",
+        "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kyg[8]08[z]",
+    ],
+)
+def test_the_version_tells_which_checksum_was_meant(marked: str) -> None:
+    """Each of these is also two mistakes away from an address with the other checksum."""
+    with pytest.raises(AddressError, match=f"probably: {re.escape(marked)}$"):
+        address_to_script(marked.replace("[", "").replace("]", ""), REGTEST)
+
+
+def test_what_was_mistyped_too_often_is_pointed_at_nowhere() -> None:
+    for text in (
+        "bcrt1qw508d6qejxtdg4z5q3qarvary0c5xw7kygt080",
+        "bcrt1qw508d6qejxtdg45r3zarvary0c5xw7kygt080",
+        "bcrt1qqw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
+    ):
+        with pytest.raises(AddressError, match="was mistyped, or is missing"):
+            address_to_script(text, REGTEST)
+
+
 @given(st.text(max_size=100))
 def test_any_text_is_an_address_or_refused(text: str) -> None:
     try:
@@ -207,8 +268,18 @@ REFUSED = [
     ("mrCDrCybB6J1vRfbwM5hemdJz73FwDBC8s", "the base58 checksum is wrong"),
     (base58check_encode(b"\x6f" + bytes(19)), "an address holds 21 bytes, this holds 20"),
     (base58check_encode(b"\xef" + bytes(32)), "an address holds 21 bytes, this holds 33"),
-    ("bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt08b", "a character that bech32 does not have"),
-    ("bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt081", "not bech32: expected a prefix"),
+    (
+        "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt08b",
+        r"a character that bech32 does not have: bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt08\[b\]$",
+    ),
+    (
+        "bcrt1bw508d6qejxtdg4y5r3zarvary0c5xwikygt080",
+        r"does not have: bcrt1\[b\]w508d6qejxtdg4y5r3zarvary0c5xw\[i\]kygt080$",
+    ),
+    (
+        "BCRT11W508D6QEJXTDG4Y5R3ZARVARY0C5XW7KYGT081",
+        r"does not have: BCRT1\[1\]W508D6QEJXTDG4Y5R3ZARVARY0C5XW7KYGT08\[1\]$",
+    ),
     ("bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt08p", "the bech32 checksum is wrong"),
     ("bcrt1Qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "upper and lower case are mixed"),
     ("bcrt1qqqqq", "not bech32: expected a prefix"),
