@@ -166,12 +166,14 @@ class Crashes(RuleBasedStateMachine):
         self.open()
 
 
-def run(points: int, phases: Sequence[Phase] = tuple(Phase)) -> None:
+def run(
+    points: int, phases: Sequence[Phase] = tuple(Phase), machine: type[Crashes] = Crashes
+) -> None:
     """As many examples as it takes for so many crash points. Raises what a check raises."""
-    Crashes.points = 0
-    while Crashes.points < points:
+    machine.points = 0
+    while machine.points < points:
         run_state_machine_as_test(
-            Crashes,
+            machine,
             settings=settings(
                 max_examples=20, stateful_step_count=40, database=None, phases=phases
             ),
