@@ -14,13 +14,16 @@ Reading order, which is also the import order: a file imports only files above i
     sealing         secrets under a password: scrypt and an AEAD
     keystore        the file: public half readable, secrets sealed
     ledger          transactions that concern us: coins, balance, history
+    conflicts       transactions of which only one can be
     labels          what the owner calls addresses, transactions, coins
     refusals        what to do when a node says no
     client          a node's Esplora API
     sync            what a node says, brought into the ledger
     coin_selection  which coins pay
     builder         an unsigned transaction with change
+    payments        a payment drawn up: who gets what, from which coins
     summary         what a payment does, in figures
+    payer           the paying half of a wallet: prepare, hand in, note
     signer          signatures
     psbt/           payments signed apart: partially signed transactions
     wallet          Wallet: all of it together

@@ -87,8 +87,11 @@ class Purse:
     weight: Callable[[Coin], int] = lambda _: INPUT_WEIGHT
 
 
-def payment(address: str, value: int, params: Params) -> TxOut:
-    """One recipient's output; errors tell a foreign network, an unknown address and dust apart."""
+def payable_script(address: str, params: Params) -> bytes:
+    """The scriptPubKey of an address; errors tell a foreign network and an unknown address apart.
+
+    UnknownAddress also for those whose coins anybody or nobody could spend.
+    """
     try:
         script = address_to_script(address, params)
     except ForeignAddress as error:
@@ -97,6 +100,12 @@ def payment(address: str, value: int, params: Params) -> TxOut:
         raise UnknownAddress(f"{address[:100]!r} is no address: {error}") from None
     if not _is_payable(script):
         raise UnknownAddress(f"{address} is of a kind whose coins anybody or nobody could spend")
+    return script
+
+
+def payment(address: str, value: int, params: Params) -> TxOut:
+    """One recipient's output; payable_script's errors, BadAmount, or Dust."""
+    script = payable_script(address, params)
     if type(value) is not int or not 0 <= value <= MAX_MONEY:
         raise BadAmount(f"{value!r} is not an amount: give whole satoshis from 0 to {MAX_MONEY}")
     least = dust_threshold(script)
@@ -158,7 +167,13 @@ def build(
 
 
 def build_all(
-    payments: Sequence[TxOut], rest_to: bytes, purse: Purse, rate_per_kvb: int, *, locktime: int = 0
+    payments: Sequence[TxOut],
+    rest_to: bytes,
+    purse: Purse,
+    rate_per_kvb: int,
+    rng: random.Random,
+    *,
+    locktime: int = 0,
 ) -> Draft:
     """Spend every coin that is worth it; what `payments` and fee leave goes to one script.
 
@@ -171,6 +186,8 @@ def build_all(
     outputs = [*payments, TxOut(max(left, 0), rest_to)]
     if left < least or _weight(coins, outputs, purse) > MAX_WEIGHT:
         raise _not_enough(have, sum(coin.value for coin in coins) - left + least, len(coins))
+    rng.shuffle(coins)
+    rng.shuffle(outputs)
     return _draft(coins, outputs, 0, purse, locktime)
 
 
@@ -205,27 +222,27 @@ def _choose(
 ) -> list[Coin]:
     """The coins to spend beside the required ones; NotEnoughMoney if all are not enough."""
     coins = [coin for coin in purse.coins if coin not in required]
+    paying = [*required, *coins]
     candidates = [_candidate(coin, purse, rate_per_kvb) for coin in coins]
     amount = sum(output.value for output in payments)
     # All but the inputs; 3 units more, so that rounding up parts covers rounding up the whole.
-    base = _weight((), payments, purse) + 4 * (compact_size_length(len(purse.coins)) - 1) + 3
+    base = _weight((), payments, purse) + 4 * (compact_size_length(len(paying)) - 1) + 3
     target = amount + fee_of(base, rate_per_kvb)
     still = target - sum(_candidate(coin, purse, rate_per_kvb).value for coin in required)
     if required and still <= 0:
         return []
     change_weight = 4 * len(TxOut(0, purse.change_script).serialize())
     change_fee = fee_of(change_weight, rate_per_kvb)
-    heaviest = _heaviest(purse, purse.coins)
+    heaviest = _heaviest(purse, paying)
     goal = Goal(
         still,
-        change_fee + _least_change(purse, purse.coins, rate_per_kvb),
+        change_fee + _least_change(purse, paying, rate_per_kvb),
         change_fee + fee_of(heaviest, CALM_RATE_PER_KVB),
         MAX_WEIGHT - base - change_weight - sum(purse.weight(coin) for coin in required),
         change_room(amount, rng),
     )
     places = select(candidates, goal, rng, is_dear=is_dear(rate_per_kvb))
     if places is None:
-        paying = [*required, *coins]
         fees = [fee_of(purse.weight(coin), rate_per_kvb) for coin in paying]
         most = fee_of(MAX_WEIGHT, rate_per_kvb)
         need = target + min(sum(fees) if fees else fee_of(heaviest, rate_per_kvb), most)

@@ -109,11 +109,13 @@ class EsploraClient:
             )
 
     def tip(self) -> Tip:
-        """The tip of the node's chain, height and hash from one answer."""
+        """The tip of the node's chain: height, hash and time from one answer."""
         blocks = self._json("/blocks")
         try:
-            tip = Tip(_integer(blocks[0]["height"]), _hash_text(blocks[0]["id"]))
-        except (LookupError, TypeError, ValueError):
+            shown = blocks[0]
+            height, block_hash = _integer(shown["height"]), _hash_text(shown["id"])
+            tip = Tip(height, block_hash, _integer(shown.get("timestamp", 0)))
+        except (AttributeError, LookupError, TypeError, ValueError):
             raise self._nonsense("its list of blocks") from None
         return tip
 

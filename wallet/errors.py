@@ -110,6 +110,10 @@ class NotEnoughMoney(WalletError):
         self.need = need
 
 
+class CoinUnavailable(WalletError):
+    """A coin that was named cannot be spent: unknown, spent, frozen, immature, or not sure yet."""
+
+
 class Dust(WalletError):
     """An output is worth less than it costs to spend; nodes do not relay it."""
 

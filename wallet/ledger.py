@@ -25,10 +25,11 @@ class Status(NamedTuple):
 
 
 class Tip(NamedTuple):
-    """The last block of a node's chain."""
+    """The last block of a node's chain, and the time in its header (0 if unknown)."""
 
     height: int
     block_hash: str
+    time: int = 0
 
 
 class KeyPath(NamedTuple):
@@ -73,15 +74,18 @@ class Coin(NamedTuple):
 
 
 class Balance(NamedTuple):
-    """Satoshis in blocks, in none yet (our own change too), and mined but not yet spendable."""
+    """Satoshis in blocks, in none yet (our own change too), mined but not yet spendable, and kept
+    back by the owner; each coin counts once.
+    """
 
     confirmed: int
     pending: int
     immature: int
+    frozen: int = 0
 
     @property
     def total(self) -> int:
-        """All three together."""
+        """All together."""
         return sum(self)
 
 
@@ -151,31 +155,35 @@ class Ledger:
     tip: Tip | None = None
     next_index: tuple[int, int] = (0, 0)  # the first never handed out nor seen, on each branch
     scanned: tuple[int, int] = (0, 0)  # scripts whose whole history was read, on each branch
+    frozen: frozenset[OutPoint] = frozenset()  # coins that the owner keeps back
 
     def coins(self) -> list[Coin]:
         """Every unspent output of ours, pending and immature ones included."""
         return list(self._coins.values())
 
     def spendable(self, maturity_blocks: int) -> list[Coin]:
-        """What the next block may spend: confirmed and mature, or pending change of ours."""
+        """What the next block may spend: confirmed and mature, or pending change; none frozen."""
         return [
             coin
             for coin in self._coins.values()
             if (coin.height is not None or coin.is_trusted)
-            and not self._is_immature(coin, maturity_blocks)
+            and not self.is_immature(coin, maturity_blocks)
+            and coin.outpoint not in self.frozen
         ]
 
     def balance(self, maturity_blocks: int) -> Balance:
         """The sums; spending a confirmed coin moves its change to pending at once."""
-        confirmed = pending = immature = 0
+        confirmed = pending = immature = frozen = 0
         for coin in self._coins.values():
-            if self._is_immature(coin, maturity_blocks):
+            if self.is_immature(coin, maturity_blocks):
                 immature += coin.value
+            elif coin.outpoint in self.frozen:
+                frozen += coin.value
             elif coin.height is None:
                 pending += coin.value
             else:
                 confirmed += coin.value
-        return Balance(confirmed, pending, immature)
+        return Balance(confirmed, pending, immature, frozen)
 
     def history(self) -> list[HistoryItem]:
         """Newest first, pending ones before all others."""
@@ -234,6 +242,7 @@ class Ledger:
             "tip": self.tip,
             "next": self.next_index,
             "scanned": self.scanned,
+            "frozen": sorted([display_hash(coin.txid), coin.index] for coin in self.frozen),
             "transactions": [_entry_to_json(entry) for entry in self.entries.values()],
         }
 
@@ -245,6 +254,7 @@ class Ledger:
             receive, change = (int(index) for index in value["next"])
             scanned_receive, scanned_change = (int(index) for index in value["scanned"])
             tip = None if value["tip"] is None else Tip(*value["tip"])
+            frozen = {OutPoint(parse_hash(txid), int(index)) for txid, index in value["frozen"]}
         except (LookupError, TypeError, ValueError):
             raise DamagedFile("the wallet's history is damaged; restore from the words") from None
         return cls(
@@ -252,6 +262,7 @@ class Ledger:
             tip,
             (receive, change),
             (scanned_receive, scanned_change),
+            frozenset(frozen),
         )
 
     @cached_property
@@ -281,7 +292,7 @@ class Ledger:
             return 0
         return max(0, self.tip.height - entry.status.height + 1)
 
-    def _is_immature(self, coin: Coin, maturity_blocks: int) -> bool:
+    def is_immature(self, coin: Coin, maturity_blocks: int) -> bool:
         """The rule of consensus, counted for a spend in the block after the tip."""
         if not coin.is_coinbase:
             return False
@@ -295,21 +306,6 @@ def _sums(parts: Iterable[tuple[KeyPath, int]]) -> Counter[KeyPath]:
     for path, value in parts:
         total[path] += value
     return total
-
-
-def without_conflicts(records: Mapping[bytes, Record]) -> dict[bytes, Record]:
-    """Of those that spend one output only one can be: the confirmed, else the last heard of."""
-    order = sorted(records, key=lambda txid: records[txid].status.height is not None)
-    spender = {
-        input_.outpoint: txid for txid in order for input_ in records[txid].transaction.inputs
-    }
-    return {
-        txid: record
-        for txid, record in records.items()
-        # Coinbases all name the same outpoint, which is none.
-        if record.transaction.is_coinbase
-        or all(spender[input_.outpoint] == txid for input_ in record.transaction.inputs)
-    }
 
 
 def entries_of(

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Protocol
 from chain.errors import Invalid
 from chain.transaction import Transaction
 from chain.tx_rules import check_transaction
+from wallet.conflicts import without_conflicts
 from wallet.descriptor import BRANCHES
 from wallet.errors import NodeNonsense, NodeRefused
-from wallet.ledger import KeyPath, Ledger, Record, Status, Tip, entries_of, without_conflicts
+from wallet.ledger import KeyPath, Ledger, Record, Status, Tip, entries_of
 
 if TYPE_CHECKING:
     # lazy: who hands a client in has loaded it; reading balances must not wait for HTTP

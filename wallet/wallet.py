@@ -12,7 +12,6 @@ coins are worth money. Whose word is what: amounts are proven, confirmations are
 """
 
 import json
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -23,17 +22,15 @@ from chain.address import script_to_address
 from chain.encoding import display_hash
 from chain.params import Params, network
 from chain.transaction import Transaction, TxOut
-from wallet import builder, keystore, signer
+from wallet import keystore, signer
 from wallet.amounts import rate_per_kvb
 from wallet.builder import Draft, Purse
 from wallet.descriptor import BRANCHES, CHANGE, RECEIVE, Descriptor
 from wallet.errors import (
-    BadAmount,
     BadPassword,
     DamagedFile,
     GapLimitReached,
     RealMoney,
-    WalletError,
     WrongNetwork,
 )
 from wallet.hd import ExtendedPrivateKey
@@ -52,18 +49,14 @@ from wallet.ledger import (
     HistoryItem,
     KeyPath,
     Ledger,
-    Record,
-    Status,
-    entries_of,
 )
+from wallet.payer import Payer
 from wallet.summary import Summary, summarise
 from wallet.sync import GAP_LIMIT, synchronise
 
 if TYPE_CHECKING:
     # lazy: who hands a client in has loaded it; reading balances must not wait for HTTP
     from wallet.client import EsploraClient
-
-DEFAULT_TARGET = 6  # blocks until a payment should confirm, Core's default
 
 
 @dataclass(frozen=True)
@@ -83,7 +76,7 @@ class _Secrets:
         return "_Secrets(hidden)"
 
 
-class Wallet:
+class Wallet(Payer):
     """Make one with `create`, `open` or `in_memory`; methods raise WalletError, one line."""
 
     def __init__(
@@ -255,24 +248,6 @@ class Wallet:
         """Every unspent output, pending and immature ones included."""
         return self._ledger.coins()
 
-    def prepare(
-        self,
-        recipients: Sequence[tuple[str, int]],
-        *,
-        feerate: Decimal | int,
-        rng: random.Random | None = None,
-    ) -> Draft:
-        """A payment of satoshis to addresses, at a rate in satoshis a virtual byte, unsigned."""
-        if not recipients:
-            raise BadAmount("nobody to pay: give at least one address and amount")
-        payments = [builder.payment(address, value, self.params) for address, value in recipients]
-        purse = Purse(
-            self._ledger.spendable(self.params.coinbase_maturity_blocks),
-            self._proven_output,
-            self._descriptor.script(CHANGE, self._ledger.next_index[CHANGE]),
-        )
-        return builder.build(payments, purse, rate_per_kvb(feerate), rng or random.SystemRandom())
-
     def summary(self, draft: Draft, feerate: Decimal | int | None = None) -> Summary:
         """What a draft does, to be looked at before signing; `feerate` is what was asked for."""
         rate = None if feerate is None else rate_per_kvb(feerate)
@@ -291,41 +266,6 @@ class Wallet:
         _refuse_real_money(self.params)
         return self._open_seal(password).master()
 
-    def broadcast(self, client: "EsploraClient", transaction: Transaction) -> str:
-        """Hand a signed payment to a node and note it; returns its txid as people see it.
-
-        If a node later lacks it, each sync offers it again until it is confirmed or refused.
-        """
-        client.broadcast(transaction)
-        records = {
-            txid: Record(Transaction.parse(entry.raw), entry.status, entry.sent_here)
-            for txid, entry in self._ledger.entries.items()
-        }
-        known = records.get(transaction.txid)
-        status = Status() if known is None else known.status
-        records[transaction.txid] = Record(transaction, status, sent_here=True)
-        ledger = replace(self._ledger, entries=entries_of(records, self._ours()))
-        receive, change = (max(ledger.next_index[b], ledger.used(b)) for b in BRANCHES)
-        txid = display_hash(transaction.txid)
-        try:
-            self._replace(replace(ledger, next_index=(receive, change)))
-        except WalletError as error:
-            raise WalletError(f"payment {txid} was sent, but not noted: {error}") from error
-        return txid
-
-    def send(
-        self,
-        client: "EsploraClient",
-        recipients: Sequence[tuple[str, int]],
-        *,
-        password: str | None = None,
-        feerate: Decimal | int | None = None,
-        target: int = DEFAULT_TARGET,
-    ) -> str:
-        """Prepare, sign and broadcast; without a rate, the node's estimate for `target` blocks."""
-        rate = client.feerate(target) if feerate is None else feerate
-        return self.broadcast(client, self.sign(self.prepare(recipients, feerate=rate), password))
-
     def _ours(self) -> dict[bytes, KeyPath]:
         """Our scriptPubKeys, as far as a restore would look."""
         return {
@@ -333,6 +273,11 @@ class Wallet:
             for branch in BRANCHES
             for index in range(self._ledger.next_index[branch] + GAP_LIMIT)
         }
+
+    def _purse(self, coins: Sequence[Coin]) -> Purse:
+        """These coins, and where their change goes."""
+        change = self._descriptor.script(CHANGE, self._ledger.next_index[CHANGE])
+        return Purse(coins, self._proven_output, change)
 
     def _proven_output(self, coin: Coin) -> TxOut:
         """The output that a coin is, from its whole transaction, id and owner checked again."""

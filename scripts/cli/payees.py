@@ -14,14 +14,18 @@ import click
 from scripts.cli.common import coins, fail
 
 if TYPE_CHECKING:
+    from chain.transaction import OutPoint
     from wallet.uri import PaymentUri
 
 METAVAR = "(ADDRESS AMOUNT | URI)..."
 _LIKE_AN_AMOUNT = re.compile(r"[-−+]?[\d.,_]+([eE]-?\d+)? ?[a-zA-Z]{0,4}")
 
 
-def read_payees(words: Sequence[str]) -> "list[PaymentUri]":
-    """What is to be paid to whom, every amount known; click.UsageError if words are missing."""
+def read_payees(words: Sequence[str], *, all_left: bool = False) -> "list[PaymentUri]":
+    """What is to be paid to whom, every amount known; click.UsageError if words are missing.
+
+    With `all_left` the amount of exactly one is missing: it gets what is left.
+    """
     # lazy: the help text must not wait for the wallet
     from wallet.uri import PaymentUri, is_uri, parse_uri
 
@@ -32,9 +36,25 @@ def read_payees(words: Sequence[str]) -> "list[PaymentUri]":
         if _LIKE_AN_AMOUNT.fullmatch(word):
             raise click.UsageError(f"'{word}' stands where an address should: ADDRESS AMOUNT")
         asked = parse_uri(word) if is_uri(word) else PaymentUri(word)
-        follows = rest and (asked.amount is None or _LIKE_AN_AMOUNT.fullmatch(rest[0]))
+        follows = rest and (
+            _LIKE_AN_AMOUNT.fullmatch(rest[0]) or (asked.amount is None and not all_left)
+        )
         payees.append(_with_amount(asked, rest.pop(0) if follows else None))
+    unknown = sum(payee.amount is None for payee in payees)
+    if all_left and unknown != 1:
+        raise click.UsageError("with --all, one ADDRESS stands without an amount: it gets the rest")
+    if unknown and not all_left:
+        where = next(payee.address for payee in payees if payee.amount is None)[:100]
+        raise click.UsageError(f"an amount must stand behind '{where}': 0.4 or 40000sat")
     return payees
+
+
+def read_coins(words: Sequence[str]) -> "list[OutPoint] | None":
+    """The coins to pay from, by name; None where none is named, and any may pay."""
+    # lazy: the help text must not wait for the wallet
+    from wallet.payments import parse_outpoint
+
+    return [parse_outpoint(word) for word in words] or None
 
 
 def _with_amount(asked: "PaymentUri", amount: str | None) -> "PaymentUri":
@@ -43,9 +63,6 @@ def _with_amount(asked: "PaymentUri", amount: str | None) -> "PaymentUri":
     from wallet.amounts import parse_amount
 
     if amount is None:
-        if asked.amount is None:
-            where = asked.address[:100]
-            raise click.UsageError(f"an amount must stand behind '{where}': 0.4 or 40000sat")
         return asked
     satoshis = parse_amount(amount)
     if asked.amount not in (None, satoshis):

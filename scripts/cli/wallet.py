@@ -1,7 +1,8 @@
 """`farthing wallet`: keys, addresses, payments, balances.
 
 It asks and shows; what is done is wallet/. Here: making wallets and listing them. Being paid is
-wallet_money, paying wallet_send, names wallet_names; what all of them share is wallet_common.
+wallet_money, paying wallet_send, its coins wallet_coins, names wallet_names; what all of them share
+is wallet_common.
 """
 
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 
 from scripts.cli import places
 from scripts.cli.common import fail, json_option, print_json
+from scripts.cli.wallet_coins import coins, freeze, unfreeze
 from scripts.cli.wallet_common import (
     network_option,
     password_option,
@@ -146,5 +148,5 @@ def list_wallets(as_json: bool) -> None:
         click.echo("\n".join(names) or f"no wallets in {places.wallet_directory()}")
 
 
-for command in (address, addresses, balance, history, label, send):
+for command in (address, addresses, balance, coins, freeze, history, label, send, unfreeze):
     wallet.add_command(command)

@@ -67,7 +67,7 @@ def address(
 @node_option
 @json_option
 def balance(name: str, node_url: str, as_json: bool) -> None:
-    """Show what the wallet holds: confirmed, pending, immature. Needs no password.
+    """Show what the wallet holds: confirmed, pending, immature, frozen. Needs no password.
 
     \b
     Example:
@@ -82,6 +82,7 @@ def balance(name: str, node_url: str, as_json: bool) -> None:
                 "confirmed": held.confirmed,
                 "pending": held.pending,
                 "immature": held.immature,
+                "frozen": held.frozen,
                 "fresh": fresh,
             }
         )
@@ -89,6 +90,7 @@ def balance(name: str, node_url: str, as_json: bool) -> None:
     click.echo(f"confirmed  {coins(held.confirmed)}")
     click.echo(f"pending    {coins(held.pending)}")
     click.echo(f"immature   {coins(held.immature)}")
+    click.echo(f"frozen     {coins(held.frozen)}")
 
 
 @click.command()

@@ -13,7 +13,7 @@ from scripts.cli.consent import (
     show_dry_run,
     show_summary,
 )
-from scripts.cli.payees import METAVAR, read_payees
+from scripts.cli.payees import METAVAR, read_coins, read_payees
 from scripts.cli.wallet_common import (
     node_option,
     open_wallet,
@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     show_default=True,
     help="Blocks within which it should confirm.",
 )
+@click.option("--all", "all_left", is_flag=True, help="The ADDRESS without AMOUNT gets the rest.")
+@click.option(
+    "--from", "outpoints", metavar="COIN", multiple=True, help="Pay from this coin; repeatable."
+)
 @click.option("--label", default="", help="What to call it in the history.  [default: the URI's]")
 @node_option
 @password_option
@@ -49,6 +53,8 @@ def send(
     words: tuple[str, ...],
     fee_rate: str | None,
     target: int,
+    all_left: bool,
+    outpoints: tuple[str, ...],
     label: str,
     node_url: str,
     password_file: IO[str] | None,
@@ -65,6 +71,7 @@ def send(
     Examples:
       farthing wallet send alice bcrt1q… 0.4
       farthing wallet send alice bcrt1q… 0.4 bcrt1p… 40000sat --rate 2
+      farthing wallet send alice bcrt1q… --all --from 4f2c…:1
       farthing wallet send alice 'bitcoin:bcrt1q…?amount=0.4' --dry-run
     """
     # lazy: the help text must not wait for the wallet
@@ -74,12 +81,13 @@ def send(
 
     require_consent(yes, dry_run)
     opened = open_wallet(name)
-    payees = read_payees(words)
+    payees = read_payees(words, all_left=all_left)
+    chosen = read_coins(outpoints)
     label = check_label(label) or called(payees)
     client = synced(opened, EsploraClient(node_url))
     feerate = parse_feerate(fee_rate) if fee_rate else client.feerate(target)
-    asked = [(payee.address, payee.amount or 0) for payee in payees]
-    draft = opened.prepare(asked, feerate=feerate)
+    asked = [(payee.address, payee.amount) for payee in payees]
+    draft = opened.prepare(asked, feerate=feerate, coins=chosen)
     summary = opened.summary(draft, feerate)
     if dry_run:
         show_dry_run(summary, name, as_json)

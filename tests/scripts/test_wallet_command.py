@@ -85,6 +85,7 @@ def test_money_comes_and_goes(
         "confirmed  500.00000000 BTC",
         "pending    0.00000000 BTC",
         "immature   0.00000000 BTC",
+        "frozen     0.00000000 BTC",
     ]
     terminal += ["y", PASSWORD]
     ran = cli.run("wallet", "send", "rich", SOMEBODY, "0.4", "--fee-rate", "2", *node)
@@ -104,6 +105,7 @@ def test_money_comes_and_goes(
         "confirmed": 50_000_000_000 - 40_000_000 - newest["fee"],
         "pending": 0,
         "immature": 0,
+        "frozen": 0,
         "fresh": True,
     }
     asked = ("wallet", "send", "rich", SOMEBODY, "1", *node, *TYPED, "--yes")

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from chain.transaction import OutPoint, Transaction, TxIn, TxOut
+from wallet.conflicts import without_conflicts
 from wallet.errors import DamagedFile
-from wallet.ledger import KeyPath, Ledger, Record, Status, Tip, entries_of, without_conflicts
+from wallet.ledger import KeyPath, Ledger, Record, Status, Tip, entries_of
 
 COIN = 100_000_000
 OURS = {b"\x00\x14" + bytes([n]) * 20: KeyPath(n // 10, n % 10) for n in range(20)}
@@ -73,10 +74,10 @@ def test_a_pending_coinbase_is_never_spendable() -> None:
     null = OutPoint(bytes(32), 0xFFFFFFFF)
     coinbase = transaction(null, pays=[(FIRST, 50 * COIN)])
     ledger = Ledger(entries_of(records((coinbase, Status())), OURS), Tip(1_000, "cd" * 32))
-    assert ledger.balance(100) == (0, 0, 50 * COIN)
+    assert ledger.balance(100) == (0, 0, 50 * COIN, 0)
     assert ledger.spendable(100) == []
     unknown_tip = Ledger(entries_of(records((coinbase, CONFIRMED)), OURS))
-    assert unknown_tip.balance(100) == (0, 0, 50 * COIN)
+    assert unknown_tip.balance(100) == (0, 0, 50 * COIN, 0)
 
 
 def test_its_file_form_is_read_back() -> None:
@@ -91,7 +92,9 @@ def test_its_file_form_is_read_back() -> None:
     "change",
     [
         {"tip": 5},
-        {"tip": [1, 2, 3]},
+        {"tip": [1, 2, 3, 4]},
+        {"frozen": ["ab"]},
+        {"frozen": [["zz", 1]]},
         {"next": [1]},
         {"next": None},
         {"scanned": ["x", 1]},

@@ -71,16 +71,16 @@ def sync(wallet: Wallet, chain: FakeChain, **options: bool) -> Balance:
 def test_an_empty_wallet_looks_at_twenty_addresses_a_branch(
     wallet: Wallet, chain: CountingChain
 ) -> None:
-    assert sync(wallet, chain) == (0, 0, 0)
+    assert sync(wallet, chain) == (0, 0, 0, 0)
     assert chain.scripts == 40
     assert wallet.history() == []
 
 
 def test_pending_then_confirmed(wallet: Wallet, chain: FakeChain) -> None:
     chain.pay((receive(0), COIN))
-    assert sync(wallet, chain) == (0, COIN, 0)
+    assert sync(wallet, chain) == (0, COIN, 0, 0)
     chain.mine()
-    assert sync(wallet, chain) == (COIN, 0, 0)
+    assert sync(wallet, chain) == (COIN, 0, 0, 0)
     assert sync(wallet, chain).total == COIN
 
 
@@ -89,11 +89,11 @@ def test_coinbases_mature(wallet: Wallet, chain: FakeChain) -> None:
     chain.mine(receive(0))
     for _ in range(8):
         chain.mine()
-        assert sync(wallet, chain) == (0, 0, 50 * COIN)
+        assert sync(wallet, chain) == (0, 0, 50 * COIN, 0)
     with pytest.raises(NotEnoughMoney):
         wallet.prepare([(STRANGER, COIN)], feerate=1)
     chain.mine()
-    assert sync(wallet, chain) == (50 * COIN, 0, 0)
+    assert sync(wallet, chain) == (50 * COIN, 0, 0, 0)
     wallet.prepare([(STRANGER, COIN)], feerate=1)
 
 
@@ -102,7 +102,7 @@ def test_payments_within_the_gap_are_found_and_move_it_on(
 ) -> None:
     for index in (19, 39, 59):
         chain.pay((receive(index), COIN), confirm=True)
-    assert sync(wallet, chain) == (3 * COIN, 0, 0)
+    assert sync(wallet, chain) == (3 * COIN, 0, 0, 0)
     assert chain.scripts == 80 + 20
     assert wallet.address() == wallet.address_at(60)
 
@@ -111,9 +111,9 @@ def test_a_payment_beyond_the_gap_is_found_once_the_gap_moves(
     wallet: Wallet, chain: FakeChain
 ) -> None:
     chain.pay((receive(20), COIN), confirm=True)
-    assert sync(wallet, chain) == (0, 0, 0)
+    assert sync(wallet, chain) == (0, 0, 0, 0)
     chain.pay((receive(5), 1), confirm=True)
-    assert sync(wallet, chain) == (COIN + 1, 0, 0)
+    assert sync(wallet, chain) == (COIN + 1, 0, 0, 0)
 
 
 def test_later_syncs_read_only_what_is_new(wallet: Wallet, chain: CountingChain) -> None:
@@ -135,12 +135,12 @@ def test_a_payment_confirms_elsewhere_after_a_reorganisation(
     wallet: Wallet, chain: FakeChain
 ) -> None:
     chain.pay((receive(0), COIN), confirm=True)
-    assert sync(wallet, chain) == (COIN, 0, 0)
+    assert sync(wallet, chain) == (COIN, 0, 0, 0)
     chain.rewind(1)
     chain.mine(transactions=[])
-    assert sync(wallet, chain) == (0, COIN, 0)
+    assert sync(wallet, chain) == (0, COIN, 0, 0)
     chain.mine()
-    assert sync(wallet, chain) == (COIN, 0, 0)
+    assert sync(wallet, chain) == (COIN, 0, 0, 0)
     assert wallet.history()[0].height == 2
 
 
@@ -153,25 +153,25 @@ def test_a_reorganisation_below_known_payments(wallet: Wallet, chain: FakeChain)
     lost = chain.mempool[1]
     chain.drop(lost)
     chain.mine()
-    assert sync(wallet, chain) == (0b110111, 0, 0)
+    assert sync(wallet, chain) == (0b110111, 0, 0, 0)
     assert shown(lost.txid) not in [item.txid for item in wallet.history()]
 
 
 def test_a_coinbase_that_lost_its_block_is_gone(wallet: Wallet, chain: FakeChain) -> None:
     chain.mine(receive(0))
-    assert sync(wallet, chain) == (0, 0, 50 * COIN)
+    assert sync(wallet, chain) == (0, 0, 50 * COIN, 0)
     chain.rewind(1)
     chain.mine()
-    assert sync(wallet, chain) == (0, 0, 0)
+    assert sync(wallet, chain) == (0, 0, 0, 0)
 
 
 def test_replaced_and_dropped_payments(wallet: Wallet, chain: FakeChain) -> None:
     first = chain.pay((receive(0), COIN))
     sync(wallet, chain)
     second = chain.replace(first, (receive(0), COIN - 500))
-    assert sync(wallet, chain) == (0, COIN - 500, 0)
+    assert sync(wallet, chain) == (0, COIN - 500, 0, 0)
     chain.drop(second)
-    assert sync(wallet, chain) == (0, 0, 0)
+    assert sync(wallet, chain) == (0, 0, 0, 0)
     assert wallet.address() == wallet.address_at(1)  # an address once seen is not given out again
 
 
@@ -193,7 +193,7 @@ def test_what_we_sent_is_offered_again_until_it_is_refused(
     chain.drop(sent)
     rival = Transaction(2, sent.inputs, (TxOut(COIN - 1_000, receive(7)),), 0)
     chain.broadcast(rival)
-    assert sync(wallet, chain) == (0, COIN - 1_000, 0)
+    assert sync(wallet, chain) == (0, COIN - 1_000, 0, 0)
     assert txid not in [item.txid for item in wallet.history()]
 
 
@@ -247,9 +247,9 @@ def test_a_transaction_that_vanishes_while_we_read(wallet: Wallet) -> None:
     chain = Vanishing()
     chain.hidden = chain.pay((receive(0), COIN), confirm=True).txid
     chain.pay((receive(0), 1), confirm=True)
-    assert sync(wallet, chain) == (1, 0, 0)
+    assert sync(wallet, chain) == (1, 0, 0, 0)
     chain.hidden = None
-    assert sync(wallet, chain) == (COIN + 1, 0, 0)
+    assert sync(wallet, chain) == (COIN + 1, 0, 0, 0)
 
 
 def test_a_chain_that_moves_while_we_read(wallet: Wallet) -> None:
@@ -279,7 +279,7 @@ def test_conflicting_stories_are_settled_for_the_confirmed_one(
     assert sync(wallet, chain).total in (COIN, 2 * COIN)
     chain.mempool.remove(first)
     chain.mine(transactions=[first])
-    assert sync(wallet, chain) == (COIN, 0, 0)
+    assert sync(wallet, chain) == (COIN, 0, 0, 0)
 
 
 def test_a_transaction_that_does_nothing_to_us_is_left_out(
@@ -292,7 +292,7 @@ def test_a_transaction_that_does_nothing_to_us_is_left_out(
 
     liar = Liar()
     liar.pay((bytes.fromhex(OTHER), 5 * COIN))
-    assert sync(wallet, liar) == (0, 0, 0)
+    assert sync(wallet, liar) == (0, 0, 0, 0)
     assert wallet.history() == []
 
 
@@ -304,7 +304,7 @@ def test_a_transaction_that_cannot_be_is_refused(wallet: Wallet, chain: FakeChai
     chain.pay((receive(0), -5))
     with pytest.raises(NodeNonsense, match="cannot be: bad-txns-vout-negative"):
         sync(wallet, chain)
-    assert wallet.balance() == (0, 0, 0)
+    assert wallet.balance() == (0, 0, 0, 0)
 
 
 def test_payments_on_every_address_without_end(
@@ -343,7 +343,7 @@ def test_a_sync_that_fails_halfway_changes_nothing(node: FakeNode, wallet: Walle
     assert (wallet.history(), wallet.utxos()) == before
     node.answers.clear()
     wallet.sync(client)
-    assert wallet.balance() == (2 * COIN, 0, 0)
+    assert wallet.balance() == (2 * COIN, 0, 0, 0)
 
 
 def test_a_lie_about_values_changes_no_amount(node: FakeNode, wallet: Wallet) -> None:
@@ -364,7 +364,7 @@ def test_a_lie_about_values_changes_no_amount(node: FakeNode, wallet: Wallet) ->
     node.answers[f"/scripthash/{hashlib.sha256(receive(0)).hexdigest()}/txs"] = (200, page)
     client = EsploraClient(node.url)
     wallet.sync(client)
-    assert wallet.balance() == (COIN, 0, 0)
+    assert wallet.balance() == (COIN, 0, 0, 0)
     draft = wallet.prepare([(STRANGER, COIN // 2)], feerate=1)
     assert draft.spent_outputs == (TxOut(COIN, receive(0)),)
     assert draft.fee + draft.change + COIN // 2 == COIN
@@ -448,7 +448,7 @@ class Life(RuleBasedStateMachine):
                 expected[2] += value
             else:
                 expected[0 if status.height is not None else 1] += value
-        assert list(self.wallet.balance()) == expected
+        assert list(self.wallet.balance()) == [*expected, 0]
         nets = sum(item.net for item in self.wallet.history())
         assert nets == self.wallet.balance().total
 
@@ -469,6 +469,6 @@ def test_regtest_coinbases_need_a_hundred_blocks(chain: FakeChain) -> None:
     chain.mine(receive(0))
     for _ in range(98):
         chain.mine()
-    assert sync(wallet, chain) == (0, 0, 50 * COIN)
+    assert sync(wallet, chain) == (0, 0, 50 * COIN, 0)
     chain.mine()
-    assert sync(wallet, chain) == (50 * COIN, 0, 0)
+    assert sync(wallet, chain) == (50 * COIN, 0, 0, 0)

@@ -80,14 +80,14 @@ def test_the_way_of_a_payment(node: FakeNode, funded: Wallet, path: Path) -> Non
     signed = funded.sign(draft, PASSWORD)
     txid = funded.broadcast(client, signed)
     assert shown(node.chain.mempool[0].txid) == txid
-    assert funded.balance() == (0, 250_000_000 - 40_000_000 - 282, 0)
+    assert funded.balance() == (0, 250_000_000 - 40_000_000 - 282, 0, 0)
     # What was learnt is on disk, and needs no password to be read.
     again = Wallet.open(path)
     assert again.balance() == funded.balance()
     assert again.history() == funded.history()
     node.chain.mine()
     again.sync(client)
-    assert again.balance() == (250_000_000 - 40_000_000 - 282, 0, 0)
+    assert again.balance() == (250_000_000 - 40_000_000 - 282, 0, 0, 0)
     assert [item.direction for item in again.history()] == ["sent", "received"]
 
 

@@ -1,0 +1,35 @@
+"""Conflicts: of transactions that spend one output only one can be.
+
+Knows transactions and where a node says they are; whose coins they move is the ledger's.
+"""
+
+from collections.abc import Mapping
+
+from wallet.ledger import Record
+
+
+def without_conflicts(records: Mapping[bytes, Record]) -> dict[bytes, Record]:
+    """Those that can all be: of rivals the confirmed one, else the last heard of; by txid.
+
+    What spends an output of one that cannot be cannot be either.
+    """
+    order = sorted(records, key=lambda txid: records[txid].status.height is not None)
+    spender = {
+        input_.outpoint: txid for txid in order for input_ in records[txid].transaction.inputs
+    }
+    # Coinbases all name the same outpoint, which is none.
+    kept = {
+        txid: record
+        for txid, record in records.items()
+        if record.transaction.is_coinbase
+        or all(spender[input_.outpoint] == txid for input_ in record.transaction.inputs)
+    }
+    gone = set(records) - set(kept)
+    while orphans := {
+        txid
+        for txid, record in kept.items()
+        if any(input_.outpoint.txid in gone for input_ in record.transaction.inputs)
+    }:
+        gone |= orphans
+        kept = {txid: record for txid, record in kept.items() if txid not in orphans}
+    return kept

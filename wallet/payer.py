@@ -1,0 +1,133 @@
+"""The paying half of a wallet: coins kept back, payments prepared, handed to a node, and noted.
+
+What it needs of the other half (addresses, keys, the file) is declared here and done in wallet.
+Nothing is signed without being verified, nothing noted that no node took.
+"""
+
+import random
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from chain.encoding import display_hash
+from chain.params import Params
+from chain.transaction import OutPoint, Transaction
+from wallet import payments
+from wallet.amounts import rate_per_kvb
+from wallet.builder import Draft, Purse
+from wallet.conflicts import without_conflicts
+from wallet.descriptor import BRANCHES
+from wallet.errors import WalletError
+from wallet.ledger import Coin, KeyPath, Ledger, Record, Status, entries_of
+from wallet.payments import Recipient
+
+if TYPE_CHECKING:
+    # lazy: who hands a client in has loaded it; reading balances must not wait for HTTP
+    from wallet.client import EsploraClient
+
+DEFAULT_TARGET = 6  # blocks until a payment should confirm, Core's default
+
+
+class Payer(ABC):
+    """Whoever has coins, a ledger and a signature; methods raise WalletError, one line."""
+
+    params: Params
+    _ledger: Ledger
+
+    @abstractmethod
+    def sign(self, draft: Draft, password: str | None = None) -> Transaction:
+        """Sign and verify."""
+
+    @abstractmethod
+    def _replace(self, ledger: Ledger) -> None:
+        """Take the next ledger, on disk first."""
+
+    @abstractmethod
+    def _ours(self) -> dict[bytes, KeyPath]:
+        """Our scriptPubKeys, as far as a restore would look."""
+
+    @abstractmethod
+    def _purse(self, coins: Sequence[Coin]) -> Purse:
+        """These coins, and where their change goes."""
+
+    def coin_state(self, coin: Coin) -> str:
+        """`immature`, `frozen`, `pending` or `confirmed`: where the balance counts it."""
+        return payments.coin_state(coin, self._ledger, self.params.coinbase_maturity_blocks)
+
+    def freeze(self, *outpoints: OutPoint) -> None:
+        """Keep coins back from payments; CoinUnavailable if one is not there."""
+        self._replace(payments.frozen_with(self._ledger, outpoints, freeze=True))
+
+    def unfreeze(self, *outpoints: OutPoint) -> None:
+        """Let payments take these coins again."""
+        self._replace(payments.frozen_with(self._ledger, outpoints, freeze=False))
+
+    def prepare(
+        self,
+        recipients: Sequence[Recipient],
+        *,
+        feerate: Decimal | int,
+        coins: Sequence[OutPoint] | None = None,
+        rng: random.Random | None = None,
+        now: int | None = None,
+    ) -> Draft:
+        """A payment of satoshis to addresses, at a rate in satoshis a virtual byte, unsigned.
+
+        An amount of None takes all that is left. `coins` names those to pay from, all of them.
+        """
+        rng, maturity = rng or random.SystemRandom(), self.params.coinbase_maturity_blocks
+        usable = self._ledger.spendable(maturity)
+        if coins is not None:
+            usable = payments.chosen_coins(self._ledger, coins, maturity)
+        return payments.pay(
+            recipients,
+            self._purse(usable),
+            self.params,
+            rate_per_kvb(feerate),
+            rng,
+            use_all=coins is not None,
+            locktime=self._lock_time(rng, now),
+        )
+
+    def broadcast(self, client: "EsploraClient", transaction: Transaction) -> str:
+        """Hand a signed payment to a node and note it; returns its txid as people see it.
+
+        If a node later lacks it, each sync offers it again until it is confirmed or refused.
+        """
+        client.broadcast(transaction)
+        records = {
+            txid: Record(Transaction.parse(entry.raw), entry.status, entry.sent_here)
+            for txid, entry in self._ledger.entries.items()
+        }
+        known = records.get(transaction.txid)
+        status = Status() if known is None else known.status
+        records[transaction.txid] = Record(transaction, status, sent_here=True)
+        # What it replaces is gone with all that hung on it.
+        entries = entries_of(without_conflicts(records), self._ours())
+        ledger = replace(self._ledger, entries=entries)
+        receive, change = (max(ledger.next_index[b], ledger.used(b)) for b in BRANCHES)
+        txid = display_hash(transaction.txid)
+        try:
+            self._replace(replace(ledger, next_index=(receive, change)))
+        except WalletError as error:
+            raise WalletError(f"payment {txid} was sent, but not noted: {error}") from error
+        return txid
+
+    def send(
+        self,
+        client: "EsploraClient",
+        recipients: Sequence[Recipient],
+        *,
+        password: str | None = None,
+        feerate: Decimal | int | None = None,
+        target: int = DEFAULT_TARGET,
+    ) -> str:
+        """Prepare, sign and broadcast; without a rate, the node's estimate for `target` blocks."""
+        rate = client.feerate(target) if feerate is None else feerate
+        return self.broadcast(client, self.sign(self.prepare(recipients, feerate=rate), password))
+
+    def _lock_time(self, rng: random.Random, now: int | None) -> int:
+        return payments.lock_time(self._ledger.tip, int(time.time()) if now is None else now, rng)
