@@ -24,6 +24,14 @@ OURS = ("chain", "wallet", "node", "scripts")
 PIPED_WIDTH = 200  # columns of a table that goes to no terminal
 
 
+class InOrder(click.Group):
+    """A group that lists its commands in the order in which people meet them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names, as they were added."""
+        return list(self.commands)
+
+
 def fail(sentence: str) -> NoReturn:
     """End the command with one line on stderr and exit code 1."""
     raise click.ClickException(sentence)

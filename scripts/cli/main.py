@@ -1,11 +1,13 @@
 """`farthing`: the root command. Each group of commands is imported when it is used, not before."""
 
 import importlib
+import os
 import sys
 
 import click
 
 from scripts.cli.common import run
+from scripts.cli.completion import VARIABLE, answer_shell
 
 GROUPS = {
     "testnet": ("scripts.cli.testnet", "A local network: nodes, funded accounts, a faucet."),
@@ -14,6 +16,7 @@ GROUPS = {
     "node": ("scripts.cli.node", "One node: run it, watch its gossip, move its blocks."),
     "mempool": ("scripts.cli.mempool", "What waits for a block, where it stands and why."),
     "explain": ("scripts.cli.explain", "What bytes say: scripts, transactions, blocks, …"),
+    "completion": ("scripts.cli.completion", "What a shell needs to complete all these."),
 }
 
 
@@ -48,9 +51,13 @@ def root() -> None:
       farthing testnet up             five nodes and ten funded accounts
       farthing wallet create alice    keys of your own
       farthing explain TXID           a payment, field by field and step by step
+
+    Exit codes: 0 done, 1 it could not be done, 2 wrong usage, 130 interrupted.
     """
 
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 it could not be done, 2 wrong usage."""
+    if VARIABLE in os.environ:
+        sys.exit(answer_shell(root))
     sys.exit(run(root, sys.argv[1:]))

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from scripts.cli import places
-from scripts.cli.common import fail, json_option, print_json
+from scripts.cli.common import InOrder, fail, json_option, print_json
 from scripts.cli.wallet_coins import coins, freeze, unfreeze
 from scripts.cli.wallet_common import (
     network_option,
@@ -20,6 +20,7 @@ from scripts.cli.wallet_common import (
     read_text,
     refuse_secret,
     require_terminal,
+    wallet_names,
     wallet_path,
 )
 from scripts.cli.wallet_money import address, balance, history
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from wallet import Wallet
 
 
-@click.group()
+@click.group(cls=InOrder)
 def wallet() -> None:
     """Keys, payments, balances.
 
@@ -40,6 +41,8 @@ def wallet() -> None:
       farthing wallet address alice
       farthing wallet send alice ADDRESS 0.4
       farthing wallet balance alice
+
+    Exit codes: 0 done, 1 refused or failed (nothing was sent), 2 wrong usage, 130 interrupted.
     """
 
 
@@ -141,12 +144,12 @@ def list_wallets(as_json: bool) -> None:
     Example:
       farthing wallet list
     """
-    names = sorted(path.stem for path in places.wallet_directory().glob("*.wallet"))
+    names = wallet_names()
     if as_json:
         print_json(names)
     else:
         click.echo("\n".join(names) or f"no wallets in {places.wallet_directory()}")
 
 
-for command in (address, addresses, balance, coins, freeze, history, label, send, unfreeze):
+for command in (address, balance, send, history, addresses, label, coins, freeze, unfreeze):
     wallet.add_command(command)

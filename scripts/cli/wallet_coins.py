@@ -7,11 +7,11 @@ import click
 
 from scripts.cli.common import coins as amount
 from scripts.cli.common import json_option, plural, print_json, print_table
-from scripts.cli.wallet_common import node_option, open_wallet, sync
+from scripts.cli.wallet_common import name_argument, node_option, open_wallet, sync
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @node_option
 @json_option
 def coins(name: str, node_url: str, as_json: bool) -> None:
@@ -58,7 +58,7 @@ def coins(name: str, node_url: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @click.argument("outpoints", metavar="COIN...", nargs=-1, required=True)
 @json_option
 def freeze(name: str, outpoints: tuple[str, ...], as_json: bool) -> None:
@@ -72,7 +72,7 @@ def freeze(name: str, outpoints: tuple[str, ...], as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @click.argument("outpoints", metavar="COIN...", nargs=-1, required=True)
 @json_option
 def unfreeze(name: str, outpoints: tuple[str, ...], as_json: bool) -> None:

@@ -46,6 +46,21 @@ def network_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+def name_argument(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add NAME, a wallet that there is; shells complete it."""
+    return click.argument("name", shell_complete=complete_name)(function)
+
+
+def complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The wallets on this machine whose names begin so."""
+    return [name for name in wallet_names() if name.startswith(incomplete)]
+
+
+def wallet_names() -> list[str]:
+    """The wallets on this machine, sorted."""
+    return sorted(path.stem for path in places.wallet_directory().glob("*.wallet"))
+
+
 def password_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add --password-file, read in place of a prompt; and refuse what everybody could read."""
     from_file = click.option(

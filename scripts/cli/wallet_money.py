@@ -9,11 +9,11 @@ from typing import BinaryIO
 import click
 
 from scripts.cli.common import coins, json_option, print_json, print_table
-from scripts.cli.wallet_common import node_option, open_wallet, sync
+from scripts.cli.wallet_common import name_argument, node_option, open_wallet, sync
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @click.option("--new", is_flag=True, help="The one after it, even if the last was never paid.")
 @click.option("--amount", help="Ask for so much: 0.4 (bitcoins) or 40000sat.")
 @click.option("--label", default="", help="Who is paid; kept as the address's label too.")
@@ -63,7 +63,7 @@ def address(
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @node_option
 @json_option
 def balance(name: str, node_url: str, as_json: bool) -> None:
@@ -94,7 +94,7 @@ def balance(name: str, node_url: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @node_option
 @json_option
 def history(name: str, node_url: str, as_json: bool) -> None:

@@ -6,11 +6,11 @@ Neither asks a node or needs a password. What is a wallet's own and may have a l
 import click
 
 from scripts.cli.common import coins, fail, json_option, print_json, print_table
-from scripts.cli.wallet_common import open_wallet
+from scripts.cli.wallet_common import name_argument, open_wallet
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @json_option
 def addresses(name: str, as_json: bool) -> None:
     """List the addresses given out so far and the next, with what came to them.
@@ -31,7 +31,7 @@ def addresses(name: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @click.argument("thing", required=False)
 @click.argument("text", required=False)
 @click.option("--remove", is_flag=True, help="Take the label of THING away.")

@@ -9,7 +9,7 @@ from typing import IO
 
 import click
 
-from scripts.cli.common import coins, complain, fail, json_option, print_json
+from scripts.cli.common import InOrder, coins, complain, fail, json_option, print_json
 from scripts.cli.consent import consent, consent_options, require_consent
 from scripts.cli.psbt_files import (
     network_option,
@@ -21,12 +21,18 @@ from scripts.cli.psbt_files import (
     read_psbt,
     show,
 )
-from scripts.cli.wallet_common import node_option, open_wallet, password_option, read_password
+from scripts.cli.wallet_common import (
+    name_argument,
+    node_option,
+    open_wallet,
+    password_option,
+    read_password,
+)
 
 COSIGNER_PATH = "48h/1h/0h/2h"  # BIP 48: several signers, coins of a test network, wsh
 
 
-@click.group()
+@click.group(cls=InOrder)
 def psbt() -> None:
     """Payments signed apart: by several people, or on a machine of its own.
 
@@ -42,7 +48,7 @@ def psbt() -> None:
 
 
 @psbt.command()
-@click.argument("name")
+@name_argument
 @password_option
 @json_option
 def key(name: str, password_file: IO[str] | None, as_json: bool) -> None:
@@ -96,7 +102,7 @@ def multisig(required: int, keys: tuple[str, ...], network: str, as_json: bool) 
 
 
 @psbt.command()
-@click.argument("name")
+@name_argument
 @json_option
 def descriptor(name: str, as_json: bool) -> None:
     """Print the descriptor of wallet NAME: it shows all addresses and can spend nothing.
@@ -228,7 +234,7 @@ def decode(psbt: str, network: str, as_json: bool) -> None:
 
 
 @psbt.command()
-@click.argument("name")
+@name_argument
 @click.argument("psbt", metavar="PSBT")
 @click.option(
     "--any-hash-type",

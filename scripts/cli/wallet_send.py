@@ -15,6 +15,7 @@ from scripts.cli.consent import (
 )
 from scripts.cli.payees import METAVAR, read_coins, read_payees
 from scripts.cli.wallet_common import (
+    name_argument,
     node_option,
     open_wallet,
     password_option,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @click.argument("words", metavar=METAVAR, nargs=-1, required=True)
 @click.option(
     "--rate", "--fee-rate", "fee_rate", help="Satoshis a virtual byte.  [default: by --target]"

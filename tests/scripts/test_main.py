@@ -97,6 +97,17 @@ def test_no_option_goes_without_a_word_about_it() -> None:
                 assert parameter.help, f"{' '.join(words)} {parameter.name}"
 
 
+def test_every_wallet_that_is_to_be_there_is_completed(cli: CommandLine) -> None:
+    (cli.home / "wallets").mkdir()
+    (cli.home / "wallets" / "alice.wallet").touch()
+    for words, command in COMMANDS.items():
+        for parameter in command.params:
+            if isinstance(parameter, click.Argument) and parameter.name == "name":
+                found = parameter.shell_complete(click.Context(command), "al")
+                is_new = words in {("wallet", "create"), ("wallet", "restore")}
+                assert [item.value for item in found] == ([] if is_new else ["alice"]), words
+
+
 def test_the_root_lists_the_groups_and_the_version(cli: CommandLine) -> None:
     shown = cli("--help")
     assert [shown.index(f"\n  {name} ") for name in ("testnet", "wallet", "node", "explain")]
