@@ -54,7 +54,7 @@ class NodeConfig:
     mine_par: int = 0
     """Processes that search for nonces, where the work is real; 0: as many as processors."""
     par: int = 0
-    """Threads that check scripts; 0: as many as there are processors."""
+    """Processes that check scripts; 0: as many as there are processors."""
     engine: str = "auto"
     """The store: one of `node.storage.opening.ENGINES`."""
     no_index: bool = False
@@ -87,7 +87,7 @@ class NodeConfig:
 
     @property
     def threads(self) -> int:
-        """How many threads check scripts."""
+        """How many processes check scripts, the node's own among them (threads, in Core)."""
         return min(MAX_PAR, self.par or os.cpu_count() or 1)
 
     @property

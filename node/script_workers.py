@@ -31,6 +31,8 @@ SLICES = 16
 """A transaction of many inputs is cut into no more, for each is parsed again."""
 START_AT = 3
 """Chunks that wait before processes are started: small blocks never need them."""
+MAX_WORKERS = 3
+"""A node cannot feed more: collecting an input takes it a third of the time of checking one."""
 ROOT = Path(__file__).parents[1]
 log = logging.getLogger("farthing")
 
@@ -121,13 +123,13 @@ class Worker:
 
 
 class ScriptWorkers:
-    """A verifier (chain.script.check) that spreads scripts over `threads` processes, us included.
+    """A verifier (chain.script.check): scripts in up to `threads` processes, us included.
 
     Not thread-safe, and one queue at a time: an earlier one that was dropped is forgotten.
     """
 
     def __init__(self, threads: int) -> None:
-        self._others = threads - 1
+        self._others = min(threads - 1, MAX_WORKERS)
         self._has_started = False
         self._numbers = count(READY + 1)
         self._workers: list[Worker] = []

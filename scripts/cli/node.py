@@ -176,7 +176,7 @@ for each in (take_in, export, reindex):
     "--par",
     type=click.IntRange(0),
     default=0,
-    help="Threads that check scripts, at most 15.  [default: all processors]",
+    help="Processes that check scripts; more than 4 are of no use.  [default: all processors]",
 )
 @click.option(
     "--store",

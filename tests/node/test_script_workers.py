@@ -173,6 +173,13 @@ def test_processes_are_begun_when_first_needed_and_ended() -> None:
     assert not is_alive(process_id)
 
 
+def test_no_more_are_begun_than_a_node_can_feed() -> None:
+    with ScriptWorkers(16) as pool:
+        pool.start()
+        assert len(process_ids(pool)) == 3
+        assert outcome(pool, checks(400)) is None
+
+
 def test_one_process_asks_for_no_other() -> None:
     with ScriptWorkers(1) as pool:
         batch = checks(400, 77)
