@@ -49,6 +49,11 @@ def format_amount(satoshis: int) -> str:
     return f"{sign}{whole}.{rest:0{DECIMALS}d}"
 
 
+def with_unit(satoshis: int) -> str:
+    """An amount inside a sentence: `0.40000000 BTC`."""
+    return f"{format_amount(satoshis)} BTC"
+
+
 def parse_feerate(text: str) -> Decimal:
     """A fee rate in satoshis a virtual byte, such as `2.5`: above 0, at most three decimals."""
     match = _PLAIN.fullmatch(text.strip())

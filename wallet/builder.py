@@ -20,7 +20,7 @@ from chain.params import Params
 from chain.script.script import witness_program
 from chain.script.templates import ScriptType, classify
 from chain.transaction import MAX_MONEY, Transaction, TxIn, TxOut
-from wallet.amounts import format_amount
+from wallet.amounts import with_unit
 from wallet.coin_selection import Candidate, Goal, select
 from wallet.errors import (
     AbsurdFee,
@@ -111,8 +111,8 @@ def payment(address: str, value: int, params: Params) -> TxOut:
     least = dust_threshold(script)
     if value < least:
         raise Dust(
-            f"{format_amount(value)} to {address} is dust, worth less than spending it costs: "
-            f"pay at least {format_amount(least)}"
+            f"{with_unit(value)} to {address} is dust, worth less than spending it costs: "
+            f"pay at least {with_unit(least)}"
         )
     return TxOut(value, script)
 
@@ -206,7 +206,7 @@ def _draft(
     fee = sum(output.value for output in spent) - sum(output.value for output in outputs)
     if fee > MAX_FEE:
         raise AbsurdFee(
-            f"a fee of {format_amount(fee)} is absurd; at most {format_amount(MAX_FEE)} is accepted"
+            f"a fee of {with_unit(fee)} is absurd; at most {with_unit(MAX_FEE)} is accepted"
         )
     inputs = tuple(TxIn(coin.outpoint, b"", SEQUENCE_REPLACEABLE, ()) for coin in coins)
     transaction = Transaction(VERSION, inputs, tuple(outputs), locktime)
@@ -261,8 +261,7 @@ def _not_enough(have: int, need: int, count: int) -> NotEnoughMoney:
     if have >= need:
         what += f" but lies in {count} coins, too many for one payment; pay in parts"
     return NotEnoughMoney(
-        f"not enough money: {format_amount(need)} needed with the fee, "
-        f"{format_amount(have)} {what}",
+        f"not enough money: {with_unit(need)} needed with the fee, {with_unit(have)} {what}",
         have,
         need,
     )

@@ -20,7 +20,7 @@ from wallet.amounts import rate_per_kvb
 from wallet.builder import Draft, Purse
 from wallet.conflicts import without_conflicts
 from wallet.descriptor import BRANCHES
-from wallet.errors import WalletError
+from wallet.errors import NotEnoughMoney, WalletError
 from wallet.ledger import Coin, KeyPath, Ledger, Record, Status, entries_of
 from wallet.payments import Recipient
 
@@ -82,15 +82,19 @@ class Payer(ABC):
         usable = self._ledger.spendable(maturity)
         if coins is not None:
             usable = payments.chosen_coins(self._ledger, coins, maturity)
-        return payments.pay(
-            recipients,
-            self._purse(usable),
-            self.params,
-            rate_per_kvb(feerate),
-            rng,
-            use_all=coins is not None,
-            locktime=self._lock_time(rng, now),
-        )
+        try:
+            return payments.pay(
+                recipients,
+                self._purse(usable),
+                self.params,
+                rate_per_kvb(feerate),
+                rng,
+                use_all=coins is not None,
+                locktime=self._lock_time(rng, now),
+            )
+        except NotEnoughMoney as error:
+            more = payments.withheld(self._ledger, maturity)
+            raise NotEnoughMoney(f"{error}{more}", error.have, error.need) from None
 
     def broadcast(self, client: "EsploraClient", transaction: Transaction) -> str:
         """Hand a signed payment to a node and note it; returns its txid as people see it.

@@ -18,6 +18,7 @@ from dataclasses import replace
 from chain.encoding import display_hash, parse_hash
 from chain.params import Params
 from chain.transaction import OutPoint
+from wallet.amounts import with_unit
 from wallet.builder import Draft, Purse, build, build_all, payable_script, payment
 from wallet.errors import BadAmount, CoinUnavailable
 from wallet.ledger import Coin, Ledger, Tip
@@ -68,6 +69,17 @@ def chosen_coins(
             why = _complaint(known.get(outpoint), ledger, maturity_blocks)
             raise CoinUnavailable(f"coin {format_outpoint(outpoint)} {why}")
     return [known[outpoint] for outpoint in dict.fromkeys(outpoints)]
+
+
+def withheld(ledger: Ledger, maturity_blocks: int) -> str:
+    """What the wallet holds and can't spend now, as the end of a sentence; empty if it is none."""
+    usable = {coin.outpoint for coin in ledger.spendable(maturity_blocks)}
+    why = {"immature": "must mature first", "frozen": "is frozen", "pending": "waits for a block"}
+    held = dict.fromkeys(why, 0)
+    for coin in ledger.coins():
+        if coin.outpoint not in usable:
+            held[coin_state(coin, ledger, maturity_blocks)] += coin.value
+    return "".join(f", {with_unit(held[state])} {why[state]}" for state in why if held[state])
 
 
 def coin_state(coin: Coin, ledger: Ledger, maturity_blocks: int) -> str:

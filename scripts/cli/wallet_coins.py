@@ -15,7 +15,9 @@ from scripts.cli.wallet_common import name_argument, node_option, open_wallet, s
 @node_option
 @json_option
 def coins(name: str, node_url: str, as_json: bool) -> None:
-    """List the coins, the largest first: what each is worth, and whether it can be spent.
+    """List the coins, the largest first.
+
+    With each, what it is worth and whether it can be spent now.
 
     \b
     Example:
@@ -62,7 +64,9 @@ def coins(name: str, node_url: str, as_json: bool) -> None:
 @click.argument("outpoints", metavar="COIN...", nargs=-1, required=True)
 @json_option
 def freeze(name: str, outpoints: tuple[str, ...], as_json: bool) -> None:
-    """Keep coins back: no payment takes them until they are unfrozen.
+    """Keep coins back.
+
+    No payment takes them until they are unfrozen.
 
     \b
     Example:
@@ -76,7 +80,7 @@ def freeze(name: str, outpoints: tuple[str, ...], as_json: bool) -> None:
 @click.argument("outpoints", metavar="COIN...", nargs=-1, required=True)
 @json_option
 def unfreeze(name: str, outpoints: tuple[str, ...], as_json: bool) -> None:
-    """Let payments take coins again that were kept back.
+    """Let payments take coins again.
 
     \b
     Example:

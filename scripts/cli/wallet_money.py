@@ -31,9 +31,10 @@ def address(
     svg: BinaryIO | None,
     as_json: bool,
 ) -> None:
-    """Print an address to be paid at: the next that was never used.
+    """Print an address to be paid at.
 
-    With --amount, --label or --message it is a URI (BIP 21) that other wallets read.
+    It is the next that was never used. With --amount, --label or --message it is printed as a
+    URI (BIP 21) that other wallets read.
 
     \b
     Examples:
@@ -67,7 +68,10 @@ def address(
 @node_option
 @json_option
 def balance(name: str, node_url: str, as_json: bool) -> None:
-    """Show what the wallet holds: confirmed, pending, immature, frozen. Needs no password.
+    """Show what the wallet holds.
+
+    Confirmed is in a block, pending is not yet, immature was mined too lately to be spent, frozen
+    is kept back by `farthing wallet freeze`. Needs no password.
 
     \b
     Example:

@@ -13,7 +13,9 @@ from scripts.cli.wallet_common import name_argument, open_wallet
 @name_argument
 @json_option
 def addresses(name: str, as_json: bool) -> None:
-    """List the addresses given out so far and the next, with what came to them.
+    """List the addresses given out so far.
+
+    With each, what came to it and what is still there; the last is the next to be given out.
 
     \b
     Example:
@@ -37,10 +39,10 @@ def addresses(name: str, as_json: bool) -> None:
 @click.option("--remove", is_flag=True, help="Take the label of THING away.")
 @json_option
 def label(name: str, thing: str | None, text: str | None, remove: bool, as_json: bool) -> None:
-    """Call an address, a transaction or a coin (TXID:NUMBER) of the wallet something.
+    """Name an address, payment or coin.
 
-    Without TEXT it prints the label of THING, without THING all labels. They stay in the wallet's
-    file: no node and no payee learns them.
+    THING is an address, a transaction's id, or a coin as TXID:NUMBER. Without TEXT its label is
+    printed, without THING all labels. They stay in the wallet's file: no node or payee learns them.
 
     \b
     Examples:

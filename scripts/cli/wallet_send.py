@@ -63,8 +63,9 @@ def send(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Pay: each ADDRESS its AMOUNT (0.4 for bitcoins, or 40000sat), or what a payment URI asks.
+    """Pay one or several.
 
+    Each ADDRESS gets the AMOUNT behind it, 0.4 (bitcoins) or 40000sat; a payment URI may hold both.
     What it would do is shown, and asked, before it is signed. Exit code 2 if there is no terminal
     to ask on and no --yes.
 

@@ -107,7 +107,7 @@ def test_an_amount_or_a_fee_that_nobody_means(alice: Payer, words: list[str], li
 
 def test_a_fee_beyond_the_ceiling(alice: Payer) -> None:
     payees = [SOMEBODY, "1000sat"] * 400
-    assert "absurd; at most 0.10000000 is accepted" in alice.refused(*payees, "--rate", "999")
+    assert "absurd; at most 0.10000000 BTC is accepted" in alice.refused(*payees, "--rate", "999")
 
 
 def test_what_was_mined_is_not_spent_before_it_is_mature(alice: Payer) -> None:
@@ -116,7 +116,11 @@ def test_what_was_mined_is_not_spent_before_it_is_mature(alice: Payer) -> None:
     alice.node.rpc.call("generatetoaddress", 1, mine)
     assert alice.cli.json("wallet", "balance", "miner", *alice.at)["immature"] == 50 * 10**8
     said = alice.refused(SOMEBODY, "1", wallet="miner")
-    assert "not enough money" in said and "0.00000000 can be spent now" in said
+    assert said.startswith("not enough money: 1.0000")
+    assert said.endswith(" 0.00000000 BTC can be spent now, 50.00000000 BTC must mature first")
+    (coin,) = alice.cli.json("wallet", "coins", "miner", *alice.at)
+    said = alice.refused(SOMEBODY, "1", "--from", coin["coin"], wallet="miner")
+    assert "was mined and can be spent after 100 blocks" in said
 
 
 def test_change_below_dust_goes_to_the_fee_and_is_named(alice: Payer) -> None:

@@ -203,7 +203,7 @@ def test_an_absurd_rate_or_fee_is_refused() -> None:
 
 def test_too_little_money_says_what_there_is_and_what_it_takes() -> None:
     out = [TxOut(COIN, SCRIPTS["p2wpkh"])]
-    with pytest.raises(NotEnoughMoney, match=r"1\.00000111 needed with the fee, 0\.0") as no:
+    with pytest.raises(NotEnoughMoney, match=r"1\.00000111 BTC needed with the fee, 0\.0") as no:
         draft_of([], out, 1_000)
     assert (no.value.have, no.value.need) == (0, COIN + 111)
     with pytest.raises(NotEnoughMoney) as no:

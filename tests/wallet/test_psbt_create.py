@@ -107,7 +107,7 @@ def test_what_is_absurd_or_too_much_is_refused() -> None:
         made(BODIES[0], [COIN], 1_000, 1_001_000)
     with pytest.raises(AbsurdFee, match=r"is absurd; at most 0\.10000000"):
         made(BODIES[4], [COIN // 50] * 140, 2 * COIN, 1_000_000)
-    with pytest.raises(NotEnoughMoney, match=r"0\.50000000 can be spent now"):
+    with pytest.raises(NotEnoughMoney, match=r"0\.50000000 BTC can be spent now"):
         made(BODIES[0], [COIN // 2], COIN, 1_000)
     with pytest.raises(NotEnoughMoney):
         made(BODIES[0], [], COIN, 1_000)

@@ -236,7 +236,7 @@ def test_what_is_missing_is_named(shape: str, missing: int, complaint: str) -> N
 
 def test_fees_beyond_reason_and_below_zero_stay_here() -> None:
     rich = finalize(sign_all(packet("wpkh", paid=COIN // 2))).psbt
-    with pytest.raises(AbsurdFee, match=r"a fee of 0\.50000000 is absurd"):
+    with pytest.raises(AbsurdFee, match=r"a fee of 0\.50000000 BTC is absurd"):
         extract(rich)
     assert extract(rich, max_fee=None).txid == rich.transaction.txid
     poor = finalize(sign_all(packet("wpkh", paid=2 * COIN))).psbt

@@ -12,7 +12,7 @@ from chain.hashes import hash160
 from chain.script.script import push
 from chain.script.templates import ScriptType, classify, multisig_keys
 from chain.transaction import Transaction, TxIn
-from wallet.amounts import format_amount
+from wallet.amounts import with_unit
 from wallet.errors import AbsurdFee, PsbtIncomplete, PsbtMismatch
 from wallet.psbt.fields import In, field_key, of_kind, read_witness, write_witness
 from wallet.psbt.inputs import LEGACY, TAPROOT, Spend, fee, is_final, read_spend, spent_outputs
@@ -61,7 +61,7 @@ def extract(psbt: Psbt, *, max_fee: int | None = MAX_FEE) -> Transaction:
         raise PsbtMismatch("the payment's outputs are worth more than its inputs")
     if max_fee is not None and paid > max_fee:
         raise AbsurdFee(
-            f"a fee of {format_amount(paid)} is absurd; at most {format_amount(max_fee)} is let out"
+            f"a fee of {with_unit(paid)} is absurd; at most {with_unit(max_fee)} is let out"
         )
     return transaction
 
