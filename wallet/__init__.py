@@ -23,6 +23,7 @@ Reading order, which is also the import order: a file imports only files above i
     builder         an unsigned transaction with change
     payments        a payment drawn up: who gets what, from which coins
     summary         what a payment does, in figures
+    replacement     a pending payment outbid, taken back, or hurried by its child
     payer           the paying half of a wallet: prepare, hand in, note
     signer          signatures
     psbt/           payments signed apart: partially signed transactions

@@ -173,16 +173,20 @@ def build_all(
     rate_per_kvb: int,
     rng: random.Random,
     *,
+    required: Sequence[Coin] = (),
     locktime: int = 0,
 ) -> Draft:
-    """Spend every coin that is worth it; what `payments` and fee leave goes to one script.
+    """Spend the required coins, and every other that is worth it; the rest goes to one script.
 
     NotEnoughMoney when that would be dust, or the coins are too many; AbsurdFee.
     """
     _refuse_absurd_rate(rate_per_kvb)
-    coins = [c for c in purse.coins if c.value > fee_of(purse.weight(c), rate_per_kvb)]
+    others = [coin for coin in purse.coins if coin not in required]
+    worth = [coin for coin in others if _candidate(coin, purse, rate_per_kvb).value > 0]
+    coins = [*required, *worth]
     left = _left(coins, [*payments, TxOut(0, rest_to)], purse, rate_per_kvb)
-    have, least = sum(coin.value for coin in purse.coins), dust_threshold(rest_to)
+    have = sum(coin.value for coin in [*required, *others])
+    least = dust_threshold(rest_to)
     outputs = [*payments, TxOut(max(left, 0), rest_to)]
     if left < least or _weight(coins, outputs, purse) > MAX_WEIGHT:
         raise _not_enough(have, sum(coin.value for coin in coins) - left + least, len(coins))

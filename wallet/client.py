@@ -62,6 +62,15 @@ class HistoryRow(NamedTuple):
     status: Status
 
 
+class Waiting(NamedTuple):
+    """A transaction that waits, as the node tells it: satoshis, virtual bytes, what it spends."""
+
+    txid: bytes
+    fee: int
+    vsize: int
+    parents: frozenset[bytes]
+
+
 class _Session(requests.Session):
     """A Session that looks at no redirect.
 
@@ -154,6 +163,37 @@ class EsploraClient:
             return _status(self._json(f"/tx/{display_hash(txid)}/status"))
         except (LookupError, TypeError, ValueError):
             raise self._nonsense("a status that is not one") from None
+
+    def waiting(self, txid: bytes) -> Waiting | None:
+        """What a pending transaction pays and spends; None if it is confirmed or unknown.
+
+        Fee and size are the node's word: good enough to outbid, and never more than a ceiling.
+        """
+        status, body = self._get(f"/tx/{display_hash(txid)}", MAX_JSON_BYTES)
+        if status == 404:
+            return None
+        self._expect_ok(status, body)
+        try:
+            shown = json.loads(body)
+            if shown["status"]["confirmed"] is True:
+                return None
+            vsize = -(-_integer(shown["weight"]) // 4)
+            parents = frozenset(parse_hash(spent["txid"]) for spent in shown["vin"])
+            return Waiting(txid, _integer(shown["fee"]), vsize, parents)
+        except (LookupError, TypeError, ValueError, RecursionError):
+            raise self._nonsense("a transaction that is not one") from None
+
+    def pending_spenders(self, txid: bytes) -> set[bytes]:
+        """The pending transactions that spend an output of this one."""
+        spends = self._json(f"/tx/{display_hash(txid)}/outspends")
+        try:
+            return {
+                parse_hash(spend["txid"])
+                for spend in spends
+                if spend["spent"] and spend["status"]["confirmed"] is not True
+            }
+        except (LookupError, TypeError, ValueError):
+            raise self._nonsense("a list of spends that is not one") from None
 
     def block_hash(self, height: int) -> bytes | None:
         """The hash of the block at `height` of the node's chain; None if it is not that high."""

@@ -114,6 +114,10 @@ class CoinUnavailable(WalletError):
     """A coin that was named cannot be spent: unknown, spent, frozen, immature, or not sure yet."""
 
 
+class NotPending(WalletError):
+    """The payment cannot be changed or hurried: it is confirmed, unknown, or not ours to change."""
+
+
 class Dust(WalletError):
     """An output is worth less than it costs to spend; nodes do not relay it."""
 

@@ -7,7 +7,7 @@ Nothing is signed without being verified, nothing noted that no node took.
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from chain.encoding import display_hash
 from chain.params import Params
 from chain.transaction import OutPoint, Transaction
-from wallet import payments
+from wallet import payments, replacement
 from wallet.amounts import rate_per_kvb
 from wallet.builder import Draft, Purse
 from wallet.conflicts import without_conflicts
 from wallet.descriptor import BRANCHES
-from wallet.errors import NotEnoughMoney, WalletError
+from wallet.errors import NotEnoughMoney, NotPending, WalletError
 from wallet.ledger import Coin, KeyPath, Ledger, Record, Status, entries_of
 from wallet.payments import Recipient
 
@@ -95,6 +95,86 @@ class Payer(ABC):
         except NotEnoughMoney as error:
             more = payments.withheld(self._ledger, maturity)
             raise NotEnoughMoney(f"{error}{more}", error.have, error.need) from None
+
+    def bump(
+        self,
+        client: "EsploraClient",
+        txid: str,
+        *,
+        feerate: Decimal | int | None = None,
+        target: int = DEFAULT_TARGET,
+        rng: random.Random | None = None,
+    ) -> Draft:
+        """A pending payment of ours again, at a higher fee: same recipients, less change.
+
+        Without a rate, the node's estimate for `target` blocks, or a little more than it pays now.
+        NotPending if it cannot be replaced.
+        """
+        return self._replacement(client, txid, replacement.outbid, feerate, target, rng)
+
+    def cancel(
+        self,
+        client: "EsploraClient",
+        txid: str,
+        *,
+        feerate: Decimal | int | None = None,
+        target: int = DEFAULT_TARGET,
+        rng: random.Random | None = None,
+    ) -> Draft:
+        """A replacement of a pending payment of ours that pays everything back to ourselves."""
+        return self._replacement(client, txid, replacement.take_back, feerate, target, rng)
+
+    def speed_up(
+        self,
+        client: "EsploraClient",
+        txid: str,
+        *,
+        feerate: Decimal | int | None = None,
+        target: int = DEFAULT_TARGET,
+        rng: random.Random | None = None,
+    ) -> Draft:
+        """A child that pays for a pending transaction, ours or another's, and for all above it.
+
+        It spends what of that transaction is ours, to ourselves. NotPending if nothing is.
+        """
+        rng, entry = rng or random.SystemRandom(), replacement.pending_entry(self._ledger, txid)
+        coins = replacement.own_outputs(entry, self._ledger)
+        if not coins:
+            raise NotPending(f"no output of {txid} is ours to spend: no child of it can pay")
+        rate = rate_per_kvb(client.feerate(target) if feerate is None else feerate)
+        missing = replacement.missing_for(client, entry, rate)
+        purse = self._confirmed_purse(coins)
+        locktime = self._lock_time(rng, None)
+        return replacement.child(coins, purse, missing, rate, rng, locktime=locktime)
+
+    def _replacement(
+        self,
+        client: "EsploraClient",
+        txid: str,
+        make: Callable[..., Draft],
+        feerate: Decimal | int | None,
+        target: int,
+        rng: random.Random | None,
+    ) -> Draft:
+        rng, entry = rng or random.SystemRandom(), replacement.pending_entry(self._ledger, txid)
+        replacement.refuse_irreplaceable(entry, self._ledger)
+        beaten = replacement.rivals(client, entry)
+        if feerate is not None:
+            rate = rate_per_kvb(feerate)
+            replacement.refuse_too_low(rate, beaten)
+        else:
+            rate = max(rate_per_kvb(client.feerate(target)), replacement.next_rate(beaten))
+        purse = self._confirmed_purse(replacement.spent_coins(entry, self._ledger))
+        locktime = self._lock_time(rng, None)
+        return make(entry, self._ledger, purse, beaten, rate, rng, locktime=locktime)
+
+    def _confirmed_purse(self, besides: Sequence[Coin]) -> Purse:
+        """Coins that may be added: confirmed ones alone, for others might go with what is replaced.
+
+        The purse knows `besides` too when it weighs and proves.
+        """
+        coins = self._ledger.spendable(self.params.coinbase_maturity_blocks)
+        return self._purse([c for c in coins if c.height is not None and c not in besides])
 
     def broadcast(self, client: "EsploraClient", transaction: Transaction) -> str:
         """Hand a signed payment to a node and note it; returns its txid as people see it.

@@ -1,8 +1,8 @@
 """`farthing wallet`: keys, addresses, payments, balances.
 
 It asks and shows; what is done is wallet/. Here: making wallets and listing them. Being paid is
-wallet_money, paying wallet_send, its coins wallet_coins, names wallet_names; what all of them share
-is wallet_common.
+wallet_money, paying wallet_send, what waits wallet_pending, coins wallet_coins, names wallet_names;
+what all of them share is wallet_common.
 """
 
 from pathlib import Path
@@ -25,6 +25,7 @@ from scripts.cli.wallet_common import (
 )
 from scripts.cli.wallet_money import address, balance, history
 from scripts.cli.wallet_names import addresses, label
+from scripts.cli.wallet_pending import bump, cancel
 from scripts.cli.wallet_send import send
 
 if TYPE_CHECKING:
@@ -151,5 +152,7 @@ def list_wallets(as_json: bool) -> None:
         click.echo("\n".join(names) or f"no wallets in {places.wallet_directory()}")
 
 
-for command in (address, balance, send, history, addresses, label, coins, freeze, unfreeze):
+for command in (address, balance, send, history, bump, cancel):
+    wallet.add_command(command)
+for command in (addresses, label, coins, freeze, unfreeze):
     wallet.add_command(command)

@@ -1,7 +1,7 @@
 """`farthing wallet send`: a payment, from the words on the command line to its way to a node."""
 
-from collections.abc import Sequence
-from typing import IO, TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import IO, TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 
 import click
 
@@ -24,22 +24,35 @@ from scripts.cli.wallet_common import (
 )
 
 if TYPE_CHECKING:
+    from wallet import Wallet
+    from wallet.builder import Draft
+    from wallet.client import EsploraClient
+    from wallet.summary import Summary
     from wallet.uri import PaymentUri
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def rate_options(function: Callable[P, R]) -> Callable[P, R]:
+    """Add --rate and --target, which hand `fee_rate` and `target` to the command."""
+    rate = click.option(
+        "--rate", "--fee-rate", "fee_rate", help="Satoshis a virtual byte.  [default: by --target]"
+    )
+    target = click.option(
+        "--target",
+        type=click.IntRange(1, 1008),
+        default=6,
+        show_default=True,
+        help="Blocks within which it should confirm.",
+    )
+    return rate(target(function))
 
 
 @click.command()
 @name_argument
 @click.argument("words", metavar=METAVAR, nargs=-1, required=True)
-@click.option(
-    "--rate", "--fee-rate", "fee_rate", help="Satoshis a virtual byte.  [default: by --target]"
-)
-@click.option(
-    "--target",
-    type=click.IntRange(1, 1008),
-    default=6,
-    show_default=True,
-    help="Blocks within which it should confirm.",
-)
+@rate_options
 @click.option("--all", "all_left", is_flag=True, help="The ADDRESS without AMOUNT gets the rest.")
 @click.option(
     "--from", "outpoints", metavar="COIN", multiple=True, help="Pay from this coin; repeatable."
@@ -90,7 +103,30 @@ def send(
     feerate = parse_feerate(fee_rate) if fee_rate else client.feerate(target)
     asked = [(payee.address, payee.amount) for payee in payees]
     draft = opened.prepare(asked, feerate=feerate, coins=chosen)
-    summary = opened.summary(draft, feerate)
+    manner = Manner(name, password_file, yes, dry_run, as_json)
+    carry_out(opened, client, draft, opened.summary(draft, feerate), label, manner)
+
+
+class Manner(NamedTuple):
+    """How a payment is to be made: the wallet's name, and what was said with options."""
+
+    name: str
+    password_file: IO[str] | None
+    yes: bool
+    dry_run: bool
+    as_json: bool
+
+
+def carry_out(
+    opened: "Wallet",
+    client: "EsploraClient",
+    draft: "Draft",
+    summary: "Summary",
+    label: str,
+    manner: Manner,
+) -> None:
+    """Show a payment, ask, sign, send, and say which it is; with --dry-run show it only."""
+    name, password_file, yes, dry_run, as_json = manner
     if dry_run:
         show_dry_run(summary, name, as_json)
         return

@@ -50,6 +50,8 @@ def test_these_are_the_commands() -> None:
         "wallet balance",
         "wallet history",
         "wallet send",
+        "wallet bump",
+        "wallet cancel",
         "wallet coins",
         "wallet freeze",
         "wallet unfreeze",

@@ -1,0 +1,100 @@
+"""`farthing wallet bump` and `cancel`: what becomes of a payment that still waits.
+
+What it would do is shown, and asked, as with every payment (wallet_send).
+"""
+
+from typing import IO
+
+import click
+
+from scripts.cli.common import json_option
+from scripts.cli.consent import consent_options, require_consent
+from scripts.cli.wallet_common import (
+    name_argument,
+    node_option,
+    open_wallet,
+    password_option,
+    synced,
+)
+from scripts.cli.wallet_send import Manner, carry_out, rate_options
+
+
+@click.command()
+@name_argument
+@click.argument("txid")
+@click.option("--child", is_flag=True, help="By a child that pays for both, not by replacing it.")
+@rate_options
+@node_option
+@password_option
+@consent_options
+@json_option
+def bump(
+    name: str,
+    txid: str,
+    child: bool,
+    fee_rate: str | None,
+    target: int,
+    node_url: str,
+    password_file: IO[str] | None,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Hurry a payment that waits: replace it by one with a higher fee, to the same recipients.
+
+    With --child, a further payment to yourself pays for it: for what others sent, and for payments
+    whose change is spent already.
+
+    \b
+    Examples:
+      farthing wallet bump alice 4f2c… --rate 5
+      farthing wallet bump alice 4f2c… --child
+    """
+    manner = Manner(name, password_file, yes, dry_run, as_json)
+    _change(txid, "speed_up" if child else "bump", fee_rate, target, node_url, manner)
+
+
+@click.command()
+@name_argument
+@click.argument("txid")
+@rate_options
+@node_option
+@password_option
+@consent_options
+@json_option
+def cancel(
+    name: str,
+    txid: str,
+    fee_rate: str | None,
+    target: int,
+    node_url: str,
+    password_file: IO[str] | None,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Take back a payment that waits: replace it by one that pays everything to yourself.
+
+    \b
+    Example:
+      farthing wallet cancel alice 4f2c…
+    """
+    manner = Manner(name, password_file, yes, dry_run, as_json)
+    _change(txid, "cancel", fee_rate, target, node_url, manner)
+
+
+def _change(
+    txid: str, how: str, fee_rate: str | None, target: int, node_url: str, manner: Manner
+) -> None:
+    # lazy: the help text must not wait for the wallet
+    from wallet.amounts import parse_feerate
+    from wallet.client import EsploraClient
+
+    require_consent(manner.yes, manner.dry_run)
+    opened = open_wallet(manner.name)
+    client = synced(opened, EsploraClient(node_url))
+    ways = {"bump": opened.bump, "cancel": opened.cancel, "speed_up": opened.speed_up}
+    feerate = parse_feerate(fee_rate) if fee_rate else None
+    draft = ways[how](client, txid, feerate=feerate, target=target)
+    label = opened.label(txid) if how == "bump" else ""
+    carry_out(opened, client, draft, opened.summary(draft), label, manner)
