@@ -29,6 +29,7 @@ _BLANK_INPUT = struct.Struct("<32sIBI")  # outpoint, size of an empty script, se
 _BLANK_INPUT_SIZE = 41  # bytes
 _V0_HEAD = struct.Struct("<I32s32s32sI")  # version, prevouts, sequences, outpoint
 _V0_TAIL = struct.Struct("<qI32sII")  # value, sequence, outputs, locktime, hash type
+_TAPROOT_HEAD = struct.Struct("<BBII")  # epoch, hash type, version, locktime
 _MASK = 0xFFFFFFFF
 _BLANK_OUTPUT = b"\xff" * 8 + b"\x00"  # value -1, empty script
 _NOTHING = memoryview(b"")
@@ -61,6 +62,7 @@ class PrecomputedSighash:
         self.tx = tx
         self.spent_outputs = spent_outputs
         self._hashes: SharedHashes | None = None
+        self._spent_hashes: tuple[bytes, bytes] | None = None
         self._output_hashes: dict[int, bytes] = {}
 
     @property
@@ -78,12 +80,14 @@ class PrecomputedSighash:
         """All outputs, serialized."""
         return b"".join([output.serialize() for output in self.tx.outputs])
 
-    @cached_property
+    @property
     def spent_hashes(self) -> tuple[bytes, bytes]:
         """Of the values that are spent, and of their scriptPubKeys, each behind its length."""
-        amounts = [_I64.pack(output.value) for output in self.spent_outputs]
-        scripts = [var_bytes(output.script_pubkey) for output in self.spent_outputs]
-        return _hash_of(amounts), _hash_of(scripts)
+        if self._spent_hashes is None:
+            amounts = [_I64.pack(value) for value, _ in self.spent_outputs]
+            scripts = [var_bytes(script) for _, script in self.spent_outputs]
+            self._spent_hashes = _hash_of(amounts), _hash_of(scripts)
+        return self._spent_hashes
 
     @cached_property
     def blank_inputs(self) -> tuple[bytes, bytes]:
@@ -222,11 +226,12 @@ def taproot_sighash(
     single_is_missing = kind == SIGHASH_SINGLE and input_index >= len(tx.outputs)
     if hash_type not in TAPROOT_HASH_TYPES or single_is_missing:
         raise ScriptError("SCHNORR_SIG_HASHTYPE")
-    parts = [bytes([0, hash_type]), _u32(tx.version), _u32(tx.locktime)]
+    once = known.hashes
+    parts = [_TAPROOT_HEAD.pack(0, hash_type, tx.version & _MASK, tx.locktime)]
     if not hash_type & SIGHASH_ANYONECANPAY:
-        parts += [known.hashes.prevouts, *known.spent_hashes, known.hashes.sequences]
+        parts += [once.prevouts, *known.spent_hashes, once.sequences]
     if kind == SIGHASH_ALL:
-        parts.append(known.hashes.outputs)
+        parts.append(once.outputs)
     parts.append(bytes([2 * (leaf_hash is not None) + (annex_hash is not None)]))
     if hash_type & SIGHASH_ANYONECANPAY:
         tx_in, spent = tx.inputs[input_index], known.spent_outputs[input_index]
