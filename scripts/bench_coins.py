@@ -1,14 +1,17 @@
 """How the cost of a block grows with the coin set, and what a reorganisation costs.
 
 Coins that nobody owns are written straight below the chain; those that are spent lie on the disk
-and in no cache, for the store is opened anew before they are.
+and in no cache, for the store is opened anew before they are. What LevelDB still has to merge after
+so many writes at once is waited for: a node has got its coins over years.
 """
 
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from random import Random
 
@@ -16,6 +19,7 @@ from chain.block import Block
 from chain.chainstate import Chainstate
 from chain.coins import Coin
 from chain.params import REGTEST
+from chain.script.templates import p2wpkh
 from chain.store import coin_rows
 from chain.transaction import OutPoint, TxOut
 from node.storage.opening import open_data
@@ -24,6 +28,10 @@ from scripts.bench_kinds import P2WPKH, blocks_of, chain_of, funded, move
 
 FEW_COINS = 10_000
 BATCH = 50_000
+MEASURED_BLOCKS = 4
+"""One would be too few: LevelDB's merges come now and then."""
+LOOK_EVERY_S = 0.1
+QUIET_LOOKS = 3
 SHOW_MEMORY = """
 import os, subprocess, sys
 from pathlib import Path
@@ -45,8 +53,18 @@ def add_coins(folder: Path, count: int) -> None:
     store, rng = open_data(folder, REGTEST.magic), Random(2)
     for start in range(0, count, BATCH):
         points = (OutPoint(rng.randbytes(32), 0) for _ in range(min(BATCH, count - start)))
-        script = P2WPKH.script
-        store.write(coin_rows({point: Coin(TxOut(1_000, script), 1, False) for point in points}))
+        coins = {point: Coin(TxOut(1_000, p2wpkh(rng.randbytes(20))), 1, False) for point in points}
+        store.write(coin_rows(coins))
+    store.close()
+
+
+def settle(folder: Path) -> None:
+    """Wait until the store has nothing to do any more in its own thread."""
+    store, quiet, used = open_data(folder, REGTEST.magic), 0, time.process_time()
+    while quiet < QUIET_LOOKS:
+        time.sleep(LOOK_EVERY_S)
+        before, used = used, time.process_time()
+        quiet = quiet + 1 if used - before < LOOK_EVERY_S / 10 else 0
     store.close()
 
 
@@ -73,20 +91,22 @@ def memory_of(folder: Path) -> float:
 
 
 def coin_figures(many: int, spends: int, rounds: int) -> Iterator[Row]:
-    """The same block, and a process's memory, with `many` coins and with FEW_COINS."""
-    blocks = chain_of(P2WPKH, spends, 1)
+    """The same blocks, and a process's memory, with `many` coins and with FEW_COINS."""
+    blocks = chain_of(P2WPKH, spends, MEASURED_BLOCKS)
     times: dict[int, list[float]] = {FEW_COINS: [], many: []}
     memory: dict[int, float] = {}
-    for number in range(rounds):
+    with tempfile.TemporaryDirectory() as name:
         for count in times:
-            with tempfile.TemporaryDirectory() as name:
-                folder = Path(name)
-                connect(blocks[:-1], folder)
-                add_coins(folder, count)
-                times[count].append(connect(blocks[-1:], folder))
-                if number == 0:
-                    memory[count] = memory_of(folder)
-    scale = 1e6 / spends
+            folder = Path(name) / str(count)
+            connect(blocks[:-MEASURED_BLOCKS], folder)
+            add_coins(folder, count)
+            settle(folder)
+            memory[count] = memory_of(folder)
+        for _, (count, taken) in product(range(rounds), times.items()):
+            copy = shutil.copytree(Path(name) / str(count), Path(name) / "copy")
+            taken.append(connect(blocks[-MEASURED_BLOCKS:], copy))
+            shutil.rmtree(copy)
+    scale = 1e6 / (spends * MEASURED_BLOCKS)
     what = f"an input, its coin among {many:,}"
     yield (
         what,
