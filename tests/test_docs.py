@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LESSONS = sorted((ROOT / "tutorial").glob("*.md"))
 # Run elsewhere: the suite can't run itself; it is what runs this file.
 RUN_ELSEWHERE = {"./scripts/test"}
-STARTED_HERE = {"./scripts/testnet"}
+STARTED_HERE = "./scripts/testnet"
 PASSWORD = "correct horse"
 
 
@@ -42,8 +43,14 @@ def environment(home: Path) -> dict[str, str]:
     return os.environ | {"FARTHING_HOME": str(home), "PATH": path}
 
 
-def run_in_terminal(command: str, home: Path, timeout_s: float = 60) -> str:
-    """Run a command as in a terminal, giving the password or a yes if asked; what it shows."""
+def run_in_terminal(command: str, home: Path, words: str = "", timeout_s: float = 60) -> str:
+    """Run a command as in a terminal, with somebody who answers what it asks; what it shows."""
+    answers = {
+        b"Password: ": PASSWORD,
+        b"confirmation: ": PASSWORD,
+        b"[y/N]: ": "y",
+        b"Words: ": words,
+    }
     child, terminal = pty.fork()
     if child == 0:
         os.chdir(home)
@@ -61,12 +68,10 @@ def run_in_terminal(command: str, home: Path, timeout_s: float = 60) -> str:
             if not chunk:
                 break
             shown += chunk
-        if shown.endswith((b"Password: ", b"confirmation: ")) and len(shown) > answered:
-            answered = len(shown)
-            os.write(terminal, PASSWORD.encode() + b"\n")
-        if shown.endswith(b"[y/N]: ") and len(shown) > answered:
-            answered = len(shown)
-            os.write(terminal, b"y\n")
+        for question, answer in answers.items():
+            if shown.endswith(question) and len(shown) > answered:
+                answered = len(shown)
+                os.write(terminal, answer.encode() + b"\n")
     os.close(terminal)
     _, status = os.waitpid(child, 0)
     text = shown.decode(errors="replace")
@@ -74,13 +79,13 @@ def run_in_terminal(command: str, home: Path, timeout_s: float = 60) -> str:
     return text
 
 
-@pytest.fixture
-def network_of_the_readme(tmp_path: Path) -> Iterator[None]:
-    """`./scripts/testnet` as the README has it, stopped as the README says: by Ctrl-C."""
+@contextmanager
+def network_of(command: str, nodes: int, home: Path) -> Iterator[None]:
+    """`./scripts/testnet` as a document has it, stopped as the README says: by Ctrl-C."""
     with subprocess.Popen(
-        ["./scripts/testnet"],
+        shlex.split(command),
         cwd=ROOT,
-        env=environment(tmp_path),
+        env=environment(home),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -93,14 +98,14 @@ def network_of_the_readme(tmp_path: Path) -> Iterator[None]:
                 line = process.stdout.readline()
                 assert line, seen
                 seen += line
-            assert seen.count("http://127.0.0.1:1844") >= 5, seen
+            assert seen.count("http://127.0.0.1:1844") >= nodes, seen
             assert seen.count("50.00000000 BTC") == 10, seen
             yield
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(timeout=30)
     assert process.returncode == 0
-    left = subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True)
+    left = subprocess.run(["pgrep", "-f", str(home)], capture_output=True, text=True)
     assert left.stdout == "", f"still running: {left.stdout}"
 
 
@@ -128,46 +133,87 @@ def without_places(page: str) -> list[str]:
     return re.sub(r" *(\w+\.py):\d+", r" \1", plain).rstrip().splitlines()
 
 
-@pytest.mark.xdist_group("default ports")
-@pytest.mark.usefixtures("network_of_the_readme")
-def test_the_readme(tmp_path: Path) -> None:
-    address = txid = shown = ""
-    written = [command for page in (ROOT / "README.md", *LESSONS) for command in commands(page)]
-    for command in written:
-        if command in RUN_ELSEWHERE | STARTED_HERE:
+def check(command: str, shown: str) -> None:
+    """That a command showed what the text around it promises."""
+    if "psbt decode" in command:
+        assert shown.count("0 of 2 signatures") == 1, shown
+    if "psbt extract" in command:
+        assert re.fullmatch(r"[0-9a-f]{64}", shown.strip()), shown
+    if "explain tx" in command:
+        assert "the spend is good" in shown, shown
+    if "explain script" in command:
+        (said,) = blocks(ROOT / "README.md", "text")
+        lines = without_places(said)
+        assert without_places(shown)[-len(lines) :] == lines, shown
+    if "farthing mempool" in command:
+        assert "waits" in shown or "waiting" in shown, shown
+    if "wallet balance alice" in command:
+        # All but the fee is hers: she paid herself.
+        assert re.search(r"confirmed +2\.49\d+ BTC|pending +2\.49\d+ BTC", shown), shown
+    if "wallet history alice" in command:
+        assert shown.count("block ") + shown.count("pending") >= 2, shown
+    if "tip/height" in command:
+        assert int(shown) >= 121
+
+
+def walk_through(pages: Sequence[Path], home: Path) -> Iterator[tuple[str, str]]:
+    """Each command of the pages, run, and what it showed; places in <brackets> are filled in."""
+    known = {"address": "", "uri": "", "txid": "", "words": ""}
+    for command in [command for page in pages for command in commands(page)]:
+        if command in RUN_ELSEWHERE or command.startswith(STARTED_HERE):
             continue
         if "node run" in command:
-            assert "ready at http://127.0.0.1:18500" in start_and_stop(command, tmp_path)
+            assert "ready at http://127.0.0.1:18500" in start_and_stop(command, home)
             continue
-        known = command.replace("<address>", address).replace("<txid>", txid)
-        shown = run_in_terminal(known, tmp_path)
-        if "wallet address" in command or "psbt address" in command:
-            address = shown.strip()
-        if "psbt decode" in command:
-            assert shown.count("0 of 2 signatures") == 1, shown
-        if "psbt extract" in command:
-            assert re.fullmatch(r"[0-9a-f]{64}", shown.strip()), shown
-        if "testnet faucet" in command:
-            txid = shown.split()[-1]
-        if "explain tx" in command:
-            assert txid in shown and "the spend is good" in shown, shown
-        if "explain script" in command:
-            (said,) = blocks(ROOT / "README.md", "text")
-            lines = without_places(said)
-            assert without_places(shown)[-len(lines) :] == lines, shown
-        if "farthing mempool" in command:
-            assert "waits" in shown, shown
-        if "wallet balance" in command:
-            # All but the fee is hers: she paid herself.
-            assert re.search(r"confirmed +2\.49\d+ BTC|pending +2\.49\d+ BTC", shown), shown
-        if "wallet history" in command:
-            assert shown.count("block ") + shown.count("pending") >= 2, shown
-        if "tip/height" in command:
-            assert int(shown) >= 121
-    for block in blocks(ROOT / "README.md", "python"):
-        done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        assert int(done.stdout) >= 121
+        filled = re.sub(r"<(address|uri|txid)>", lambda place: known[place[1]], command)
+        shown = run_in_terminal(filled, home, known["words"])
+        if " address " in command and (found := re.search(r"bcrt1[0-9a-z]+", shown)):
+            known["address"] = found[0]
+        if found := re.search(r"bitcoin:bcrt1\S+", shown):
+            known["uri"] = found[0]
+        if numbered := re.findall(r"^ +\d+  (\w+)\r?$", shown, re.MULTILINE):
+            known["words"] = known["words"] or " ".join(numbered)
+        if re.search("faucet|wallet send|wallet bump", command) and "--dry-run" not in command:
+            known["txid"] = shown.split()[-1]
+        check(command, shown)
+        yield command, shown
+
+
+@pytest.mark.xdist_group("default ports")
+def test_the_readme(tmp_path: Path) -> None:
+    with network_of("./scripts/testnet", 5, tmp_path):
+        for _ in walk_through([ROOT / "README.md", *LESSONS[:3]], tmp_path):
+            pass
+        outputs = []
+        for block in blocks(ROOT / "README.md", "python"):
+            done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+            outputs.append(done.stdout)
+    height, payment = outputs
+    assert int(height) >= 121
+    assert re.fullmatch(r"pays 40,000 sat for a fee of \d+, leaves [\d,]+\n[0-9a-f]{64}\n", payment)
+
+
+@pytest.mark.xdist_group("default ports")
+def test_a_wallets_day(tmp_path: Path) -> None:
+    page = ROOT / "tutorial" / "03-a-wallets-day.md"
+    (start,) = [command for command in commands(page) if command.startswith(STARTED_HERE)]
+    seen: dict[str, list[str]] = {}
+    with network_of(start, 2, tmp_path):
+        for command, shown in walk_through([page], tmp_path):
+            words = shlex.split(command)
+            seen.setdefault(" ".join(words[1:4]), []).append(shown.replace("\r", ""))
+    (promised,) = blocks(page, "text")
+    dry_run, sent = seen["wallet send dora"]
+    assert re.sub(r"bcrt1q\w+", "bcrt1q…", dry_run) == promised
+    assert dry_run in sent
+    assert "pending    0.50000000 BTC" in seen["wallet balance dora"][0]
+    before, after = seen["wallet history dora"]
+    assert "Dora's tea" in before and "Emil, a loaf of bread" in after
+    assert sent.split()[-1] not in after
+    (found,) = seen["wallet balance dora-again"]
+    assert "confirmed  0.49959" in found
+    assert (tmp_path / "tea.svg").exists()
 
 
 def test_ci_runs_what_the_readme_calls_the_test_command() -> None:
