@@ -22,6 +22,7 @@ COIN = 100_000_000
 OK, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 OURS = ("chain", "wallet", "node", "scripts")
 PIPED_WIDTH = 200  # columns of a table that goes to no terminal
+UNBROKEN = 2_000  # columns that no table needs
 
 
 class InOrder(click.Group):
@@ -144,8 +145,28 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table; a column whose name ends in `>` is set to the right."""
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], *, is_last_long: bool = False
+) -> None:
+    """Print a table; a column whose name ends in `>` is set to the right.
+
+    With `is_last_long` the last column holds ids or addresses, to be copied whole: where a terminal
+    is too narrow, they stand below their rows.
+    """
+    is_terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if is_terminal else PIPED_WIDTH
+    lines = table_lines(columns, rows, UNBROKEN if is_last_long else width)
+    if is_last_long and is_terminal and max(map(len, lines)) > width:
+        top, bar, *body = table_lines(columns[:-1], [row[:-1] for row in rows], UNBROKEN)
+        lines = [top, bar]
+        for line, row in zip(body, rows, strict=True):
+            lines += [line, f"  {row[-1]}"]
+    # Not by rich itself, whose printing ends a program whose reader has left.
+    click.echo("\n".join(lines))
+
+
+def table_lines(columns: Sequence[str], rows: Sequence[Sequence[object]], width: int) -> list[str]:
+    """A table as lines, without the blanks at their ends; cells are folded to so many columns."""
     # lazy: rich takes longer to import than a short command runs
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -157,8 +178,6 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
         table.add_column(column.rstrip(">"), justify="right" if right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPED_WIDTH
     page = io.StringIO()
     Console(file=page, width=width, highlight=False, markup=False).print(table)
-    # rich fills lines with blanks, and its own printing ends a program whose reader has left.
-    click.echo("\n".join(line.rstrip() for line in page.getvalue().splitlines()))
+    return [line.rstrip() for line in page.getvalue().splitlines()]

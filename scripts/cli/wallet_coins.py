@@ -56,6 +56,7 @@ def coins(name: str, node_url: str, as_json: bool) -> None:
                 ]
                 for coin in held
             ],
+            is_last_long=True,
         )
 
 

@@ -123,10 +123,12 @@ def history(name: str, node_url: str, as_json: bool) -> None:
             item.direction,
             "pending" if item.height is None else f"block {item.height}",
             coins(item.net),
-            "" if item.fee is None else coins(item.fee),
+            "" if item.fee is None else f"{item.fee:,} sat",
             item.label,
             item.txid,
         ]
         for item in items
     ]
-    print_table(["time", "what", "state", "amount>", "fee>", "label", "txid"], rows)
+    print_table(
+        ["time", "what", "state", "amount>", "fee>", "label", "txid"], rows, is_last_long=True
+    )

@@ -26,10 +26,11 @@ def addresses(name: str, as_json: bool) -> None:
         print_json([item._asdict() for item in items])
         return
     rows = [
-        [item.number, item.address, coins(item.received), coins(item.held), item.label]
+        [item.number, coins(item.received), coins(item.held), item.label, item.address]
         for item in items
     ]
-    print_table(["number>", "address", "received>", "still there>", "label"], rows)
+    columns = ["number>", "received>", "still there>", "label", "address"]
+    print_table(columns, rows, is_last_long=True)
 
 
 @click.command()
@@ -78,6 +79,7 @@ def show_labels(name: str, labels: dict[str, str], as_json: bool) -> None:
         # The lines of a BIP 329 file.
         print_json([{"type": kind, "ref": thing, "label": text} for kind, thing, text in known])
     elif known:
-        print_table(["label", "at", "thing"], sorted((text, *rest) for *rest, text in known))
+        rows = sorted((text, kind, thing) for kind, thing, text in known)
+        print_table(["label", "kind", "thing"], rows, is_last_long=True)
     else:
         click.echo(f"no labels yet; farthing wallet label {name} THING TEXT gives one")

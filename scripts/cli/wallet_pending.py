@@ -40,9 +40,9 @@ def bump(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Hurry a payment that waits: replace it by one with a higher fee, to the same recipients.
+    """Hurry a payment that waits.
 
-    With --child, a further payment to yourself pays for it: for what others sent, and for payments
+    It is replaced by one to the same recipients with a higher fee; its label stays. With --child, a further payment to yourself pays for it: for what others sent, and for payments
     whose change is spent already.
 
     \b
@@ -73,7 +73,9 @@ def cancel(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Take back a payment that waits: replace it by one that pays everything to yourself.
+    """Take back a payment that waits.
+
+    It is replaced by one that pays everything to yourself.
 
     \b
     Example:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import pytest
 
-from scripts.cli.common import coins
+from scripts.cli.common import coins, print_table
 from scripts.funds import TEST_MNEMONIC
 from scripts.network import LocalNetwork
 from tests.scripts.conftest import CommandLine
@@ -244,6 +244,23 @@ def test_a_payment_is_called_what_the_uri_says(cli: CommandLine, node: tuple[str
     assert called[sent["txid"]] == "Bob, March  rent"
     assert called[second.out.strip()] == "April"
     assert "can't be shown" in cli.refusal(*send, "--label", "\x1b", typed=PASSWORD)
+
+
+def test_what_is_to_be_copied_is_never_broken(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [["0.40000000 BTC", "bread", "ab" * 32], ["1.00000000 BTC", "", "cd" * 32]]
+    columns = ["amount>", "label", "txid"]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    for terminal, below in (("100", False), ("80", True), ("20", True)):
+        monkeypatch.setenv("COLUMNS", terminal)
+        print_table(columns, rows, is_last_long=True)
+        lines = capsys.readouterr().out.splitlines()
+        if below:
+            assert [lines[2], lines[4]] == ["0.40000000 BTC   bread", "1.00000000 BTC"]
+            assert [lines[3], lines[5]] == ["  " + "ab" * 32, "  " + "cd" * 32]
+        else:
+            assert lines[2] == "0.40000000 BTC   bread   " + "ab" * 32
 
 
 def test_a_wallet_without_payments(cli: CommandLine, node: tuple[str, str]) -> None:
