@@ -42,8 +42,9 @@ def bump(
 ) -> None:
     """Hurry a payment that waits.
 
-    It is replaced by one to the same recipients with a higher fee; its label stays. With --child, a further payment to yourself pays for it: for what others sent, and for payments
-    whose change is spent already.
+    It is replaced by one to the same recipients with a higher fee; its label stays. With --child, a
+    further payment to yourself pays for it: for what others sent, and for payments whose change is
+    spent already.
 
     \b
     Examples:
