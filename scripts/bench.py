@@ -5,6 +5,8 @@
     python -m scripts.bench --worst     the second: the worst blocks that consensus permits
     python -m scripts.bench --json      for programs
     python -m scripts.bench --profile FILE  no figures: where the time of a full block goes, as HTML
+    python -m scripts.bench --sizes FILE    figures over the sizes, as JSON, and their chart
+    python -m scripts.bench --chart FILE    the chart alone: an SVG beside the JSON
 
 Absolute times depend on the machine and the hour; the ratios are what to compare. Every figure of
 the README comes from here.
@@ -24,11 +26,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from scripts.bench_blocks import waiting_row
+from scripts.bench_chart import draw_file
 from scripts.bench_coins import coin_figures, reorganisation_row
 from scripts.bench_connect import all_connect_figures, write_profile
 from scripts.bench_mempool import mempool_figures
 from scripts.bench_mining import interruption_row, rate_row
 from scripts.bench_node import payments_row, start_row
+from scripts.bench_sizes import FULL, SMALL, Series, all_series
 from scripts.bench_template import template_figure
 from scripts.bench_worst import Worst, worst_figures
 from scripts.network import LocalNetwork
@@ -199,6 +203,15 @@ def worst_as_markdown(blocks: list[Worst]) -> str:
     return "\n".join(rows)
 
 
+def write_sizes(file: Path, quick: bool) -> None:
+    """Measure over the sizes; what is known is written after each of them."""
+    series: list[Series] = []
+    for each in all_series(SMALL if quick else FULL, BENCH_PORT):
+        series.append(each)
+        told = {"machine": machine(), "series": series}
+        file.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(
@@ -208,7 +221,14 @@ def main() -> None:
     parser.add_argument("--worst", action="store_true", help="only the worst blocks")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--profile", metavar="FILE", help="write where the time goes, as HTML")
+    parser.add_argument("--sizes", metavar="FILE", help="write the figures over the sizes, as JSON")
+    parser.add_argument("--chart", metavar="FILE", help="draw the figures of this JSON beside it")
     arguments = parser.parse_args()
+    if arguments.sizes or arguments.chart:
+        if arguments.sizes:
+            write_sizes(Path(arguments.sizes), arguments.quick)
+        print(draw_file(Path(arguments.chart or arguments.sizes)))
+        return
     if arguments.profile:
         write_profile(Path(arguments.profile), 200 if arguments.quick else 5_000)
         return

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from random import Random
@@ -123,20 +124,27 @@ def _row(what: str, ours: Sequence[float], against: str, theirs: Sequence[float]
     return what, mine, "µs", against, other
 
 
-def all_connect_figures(quick: bool) -> Iterator[Row]:
-    """Five loads: full blocks of four kinds, and many small blocks."""
-    spends, last, rounds = (100, 2, 1) if quick else (5_000, 40, 3)
+@contextmanager
+def as_in_a_node() -> Iterator[None]:
+    """The interpreter set as in a node's process."""
     before, thresholds = sys.getswitchinterval(), gc.get_threshold()
-    tune_interpreter()  # as in a node's process
+    tune_interpreter()
     try:
-        yield from connect_rows(P2WPKH, spends, last, rounds)
-        for kind in (P2TR, P2WSH, P2PKH):
-            yield from connect_rows(kind, spends, max(1, last // 4), rounds)
-        yield from connect_rows(P2WPKH, 20, 10 if quick else 1_000, rounds)
+        yield
     finally:
         sys.setswitchinterval(before)
         gc.set_threshold(*thresholds)
         gc.unfreeze()
+
+
+def all_connect_figures(quick: bool) -> Iterator[Row]:
+    """Five loads: full blocks of four kinds, and many small blocks."""
+    spends, last, rounds = (100, 2, 1) if quick else (5_000, 40, 3)
+    with as_in_a_node():
+        yield from connect_rows(P2WPKH, spends, last, rounds)
+        for kind in (P2TR, P2WSH, P2PKH):
+            yield from connect_rows(kind, spends, max(1, last // 4), rounds)
+        yield from connect_rows(P2WPKH, 20, 10 if quick else 1_000, rounds)
 
 
 def write_profile(file: Path, spends: int) -> None:

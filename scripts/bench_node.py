@@ -63,7 +63,7 @@ def start_row(length: int, rounds: int, port: int) -> Row:
             while chainstate.tip.height < count:
                 mine(chainstate)
             copy(chainstate.store, Path(name) / str(count) / "regtest")
-        for _ in range(rounds):
+        for _ in range(2 * rounds):  # a start is short: half of them meet some other work
             for count, taken in times.items():
                 with running(Path(name) / str(count), port) as ready_s:
                     taken.append(ready_s)
