@@ -18,7 +18,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from chain.address import script_to_address
+from chain.address import address_to_script, script_to_address
 from chain.encoding import display_hash
 from chain.params import Params, network
 from chain.transaction import Transaction, TxOut
@@ -233,6 +233,10 @@ class Wallet(Payer):
         outpoint = f"{display_hash(coin.outpoint.txid)}:{coin.outpoint.index}"
         address = self.address_at(coin.path.number, coin.path.branch)
         return self.label(outpoint) or self.label(address)
+
+    def owns(self, address: str) -> bool:
+        """Whether an address is this wallet's, as far as a restore would look."""
+        return address_to_script(address, self.params) in self._ours()
 
     def addresses(self) -> list[AddressItem]:
         """The receiving addresses given out so far, oldest first, and the next one."""

@@ -16,6 +16,7 @@ from scripts.cli.common import coins, complain, fail, plural, print_json
 if TYPE_CHECKING:
     from chain.params import Params
     from chain.transaction import TxOut
+    from wallet import Wallet
     from wallet.client import EsploraClient
     from wallet.psbt.packet import Psbt
     from wallet.script_expression import OutputDescriptor
@@ -114,16 +115,23 @@ def paid_from(
     return create_psbt(found, spendable, sources, [pays], change, rate_per_kvb, chance)
 
 
-def preview(made: "Psbt", params: "Params") -> None:
-    """What a payment does, for people, on standard error."""
+def preview(made: "Psbt", params: "Params", signer: "tuple[str, Wallet] | None" = None) -> None:
+    """What a payment does, for people, on standard error; what returns to the signer is named."""
     # lazy: the help text must not wait for the wallet
     from wallet.psbt.view import describe
 
     shown = describe(made, params)
     for output in shown["outputs"]:
-        where = output["address"] or f"script {output['script'][:60]}"
-        click.echo(f"pays {coins(output['value'])} to {where}", err=True)
-    paid = "not known yet" if shown["fee"] is None else coins(shown["fee"])
-    click.echo(f"fee  {paid}, from {plural(len(shown['inputs']), 'coin')}", err=True)
+        address, value = output["address"], coins(output["value"])
+        if signer is not None and address and signer[1].owns(address):
+            click.echo(f"Change  {value} back to {signer[0]} at {address}", err=True)
+        else:
+            where = address or f"script {output['script'][:60]}"
+            click.echo(f"Pays    {value} to {where}", err=True)
+    paid = "not known yet"
+    if shown["fee"] is not None:
+        spent = shown["fee"] + sum(output["value"] for output in shown["outputs"])
+        paid = f"{shown['fee']:,} sat, {100 * shown['fee'] / spent:.2f}% of what is spent"
+    click.echo(f"Fee     {paid}, for {plural(len(shown['inputs']), 'coin')} spent", err=True)
     for problem in shown["problems"]:
         complain(problem)

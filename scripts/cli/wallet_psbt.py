@@ -267,7 +267,7 @@ def sign(
     if psbt == "-" and password_file is not None and password_file.name == "<stdin>":
         fail("PSBT and password can't both come from standard input; put one into a file")
     opened, made = open_wallet(name), read_psbt(psbt)
-    preview(made, opened.params)
+    preview(made, opened.params, (name, opened))
     if dry_run:
         return
     consent("Sign it?", yes)

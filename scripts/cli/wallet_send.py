@@ -37,11 +37,16 @@ R = TypeVar("R")
 def rate_options(function: Callable[P, R]) -> Callable[P, R]:
     """Add --rate and --target, which hand `fee_rate` and `target` to the command."""
     rate = click.option(
-        "--rate", "--fee-rate", "fee_rate", help="Satoshis a virtual byte.  [default: by --target]"
+        "--rate",
+        "--fee-rate",
+        "fee_rate",
+        metavar="SAT/VB",
+        help="Fee in satoshis a virtual byte, such as 2.5.  [default: by --target]",
     )
     target = click.option(
         "--target",
         type=click.IntRange(1, 1008),
+        metavar="BLOCKS",
         default=6,
         show_default=True,
         help="Blocks within which it should confirm.",
