@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wallet.uri import PaymentUri
 
 METAVAR = "(ADDRESS AMOUNT | URI)..."
+_UNITS = ("btc", "sat", "sats")
 _LIKE_AN_AMOUNT = re.compile(r"[-−+]?[\d.,_]+([eE]-?\d+)? ?[a-zA-Z]{0,4}")
 
 
@@ -29,7 +30,7 @@ def read_payees(words: Sequence[str], *, all_left: bool = False) -> "list[Paymen
     # lazy: the help text must not wait for the wallet
     from wallet.uri import PaymentUri, is_uri, parse_uri
 
-    rest = list(words)
+    rest = _with_units(words)
     payees = []
     while rest:
         word = rest.pop(0)
@@ -47,6 +48,17 @@ def read_payees(words: Sequence[str], *, all_left: bool = False) -> "list[Paymen
         where = next(payee.address for payee in payees if payee.amount is None)[:100]
         raise click.UsageError(f"an amount must stand behind '{where}': 0.4 or 40000sat")
     return payees
+
+
+def _with_units(words: Sequence[str]) -> list[str]:
+    """The words, where `40000 sat` is one."""
+    joined: list[str] = []
+    for word in words:
+        if word.lower() in _UNITS and joined and _LIKE_AN_AMOUNT.fullmatch(joined[-1]):
+            joined[-1] += word
+        else:
+            joined.append(word)
+    return joined
 
 
 def read_coins(words: Sequence[str]) -> "list[OutPoint] | None":

@@ -172,6 +172,8 @@ def test_what_things_are_called(cli: CommandLine) -> None:
         ([f"bitcoin:{SOMEBODY}?req-pop=1", "1"], 1, "requires 'req-pop'"),
         ([SOMEBODY, "0.4.2"], 1, "is not an amount"),
         ([SOMEBODY, "4mBTC"], 1, "is not an amount"),
+        ([SOMEBODY, "4sat", "BTC"], 1, "is not an amount"),
+        ([SOMEBODY, "sat"], 1, "'sat' is not an amount"),
     ],
 )
 def test_payees_that_can_not_be(cli: CommandLine, words: list[str], code: int, line: str) -> None:
@@ -184,7 +186,14 @@ def test_several_are_paid_at_once_by_words_and_by_uri(
 ) -> None:
     restore = ["wallet", "restore", "rich", "--words-file", "-"]
     cli(*restore, "--password-file", password_file(cli.home), typed=TEST_MNEMONIC)
-    paid = [SOMEBODY, "40000sat", f"bitcoin:{OTHER}?amount=.5&message=rent", OTHER.upper(), "1"]
+    paid = [
+        SOMEBODY,
+        "40000",
+        "sat",
+        f"bitcoin:{OTHER}?amount=.5&message=rent",
+        OTHER.upper(),
+        "1 BTC",
+    ]
     send = ["wallet", "send", "rich", *paid, "--rate", "2", *node, *TYPED, "--yes"]
     sent = cli.json(*send, typed=PASSWORD)
     assert sent["amount"] == 40_000 + 50_000_000 + 100_000_000
