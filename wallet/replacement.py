@@ -243,7 +243,7 @@ def _settled(
 
 def _family(client: "EsploraClient", txid: bytes, *, upwards: bool) -> "Iterable[Waiting]":
     """The transaction and all that it waits for (upwards) or that waits for it, itself first."""
-    seen, queue = {txid}, [txid]
+    seen, queue, count = {txid}, [txid], 0
     while queue:
         member = client.waiting(queue.pop(0))
         if member is None:
@@ -253,10 +253,11 @@ def _family(client: "EsploraClient", txid: bytes, *, upwards: bool) -> "Iterable
                 )
             continue
         yield member
+        count += 1
         near = member.parents if upwards else client.pending_spenders(member.txid)
         queue += sorted(near - seen)
         seen |= near
-        if len(seen) > MAX_FAMILY * MAX_FAMILY:
+        if count > MAX_FAMILY or len(seen) > MAX_FAMILY * MAX_FAMILY:
             raise NodeNonsense("the node tells of more waiting transactions than any node holds")
 
 

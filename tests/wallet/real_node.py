@@ -3,12 +3,14 @@
 The truth is read from blocks and mempool alone, with no code of the wallet's.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from chain.address import address_to_script
 from chain.transaction import OutPoint, Transaction, TxOut
-from node.events import NetAddress
+from node.esplora import Esplora, Fixed, Refusal
 from tests.node.serving import QUICK, Served, running
 from wallet.client import EsploraClient
 
@@ -16,12 +18,36 @@ MATURITY = 2
 NOBODY = b"\x00\x14" + b"\x99" * 20
 
 
-class RealNode:
-    """A node behind HTTP, and a client of it."""
+class DirectClient(EsploraClient):
+    """A client that asks the node's API itself, with no HTTP between: some lives are long."""
 
-    def __init__(self, served: Served, address: NetAddress) -> None:
+    def __init__(self, served: Served) -> None:
+        super().__init__("http://127.0.0.1:18443")
+        self._lock, self._esplora = served.runtime.lock, Esplora(served.runtime)
+
+    def _request(self, method: str, route: str, data: str | None = None) -> Any:
+        with self._lock:
+            try:
+                if method == "POST":
+                    return 200, self._esplora.post(data or "")
+                return 200, self._esplora.get(route.strip("/").split("/"), {})
+            except Refusal as refusal:
+                return refusal.status, str(refusal)
+
+    def _body(self, response: Any, limit: int) -> tuple[int, bytes]:
+        status, answer = response
+        assert answer is not None
+        content = answer.content if isinstance(answer, Fixed) else answer
+        text = content if isinstance(content, str | bytes) else json.dumps(content)
+        return status, text if isinstance(text, bytes) else text.encode()
+
+
+class RealNode:
+    """A node and a client of it."""
+
+    def __init__(self, served: Served, client: EsploraClient) -> None:
         self.served = served
-        self.client = EsploraClient(f"http://{address.host}:{address.port}")
+        self.client = client
         self.now = served.chain.now
 
     @property
@@ -80,11 +106,19 @@ class RealNode:
         }
 
 
+def direct_node() -> RealNode:
+    """A node in this process, asked without sockets; the same each time, its blocks included."""
+    served = Served(QUICK)
+    served.runtime._extra_nonce = 0
+    return RealNode(served, DirectClient(served))
+
+
 @contextmanager
 def real_node() -> Iterator[RealNode]:
+    """A node behind HTTP."""
     served = Served(QUICK)
     with running(served) as address:
-        node = RealNode(served, address)
+        node = RealNode(served, EsploraClient(f"http://{address.host}:{address.port}"))
         try:
             yield node
         finally:
