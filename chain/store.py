@@ -132,10 +132,14 @@ class StoredCoins:
     def get(self, outpoint: OutPoint) -> Coin | None:
         """The coin at `outpoint`, or None."""
         coin = self._cache.get(outpoint)
-        if coin is not None:
-            return coin
-        raw = self._store.get(coin_key(outpoint))
-        return None if raw is None else parse_row(Coin.read, raw, "a coin")
+        if coin is None:
+            raw = self._store.get(coin_key(outpoint))
+            if raw is None:
+                return None
+            # Who asks once (a payment comes) asks again (its block comes).
+            coin = parse_row(Coin.read, raw, "a coin")
+            self.remember({outpoint: coin})
+        return coin
 
     def __iter__(self) -> Iterator[tuple[OutPoint, Coin]]:
         """All coins, in order of (txid, index)."""
@@ -144,7 +148,7 @@ class StoredCoins:
             yield outpoint, parse_row(Coin.read, value, "a coin")
 
     def remember(self, changes: Mapping[OutPoint, Coin | None]) -> None:
-        """Follow changes that have been written to the store."""
+        """Follow changes that have been written to the store, or keep what was read there."""
         if len(self._cache) + len(changes) > MAX_CACHED_COINS:
             self._cache.clear()
         for outpoint, coin in changes.items():

@@ -106,6 +106,24 @@ def test_the_cache_of_coins_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None
     assert (coins.get(first), coins.get(second), coins.get(third)) == (None, None, COIN)
 
 
+def test_a_coin_that_was_read_is_remembered_within_the_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(store_module, "MAX_CACHED_COINS", 2)
+    store = MemoryStore()
+    coins = StoredCoins(store)
+    points = [OutPoint(bytes(32), index) for index in range(3)]
+    store.write(coin_rows(dict.fromkeys(points, COIN)))
+    assert [coins.get(point) for point in points[:2]] == [COIN, COIN]
+    store.write(coin_rows(dict.fromkeys(points[:2])))  # what is still known is known by heart
+    assert [coins.get(point) for point in points[:2]] == [COIN, COIN]
+    assert coins.get(points[2]) == COIN  # one too many: the others are forgotten
+    assert [coins.get(point) for point in points] == [None, None, COIN]
+    coins.remember({points[2]: None})
+    store.write(coin_rows({points[2]: None}))
+    assert coins.get(points[2]) is None
+
+
 def test_a_damaged_coin_is_noticed() -> None:
     store = MemoryStore()
     outpoint = OutPoint(bytes(32), 0)
