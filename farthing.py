@@ -5,14 +5,16 @@ of the same name may come first on the path. This module notices and says so in 
 """
 
 import sys
-from importlib.util import find_spec
-from pathlib import Path
 
 PACKAGES = ("chain", "wallet", "node", "scripts")
 
 
 def foreign_package() -> str | None:
     """One sentence about the first package that is not ours, or None when all four are."""
+    # lazy: Ctrl-C is answered from here on, not yet while this file is read
+    from importlib.util import find_spec
+    from pathlib import Path
+
     home = Path(__file__).resolve().parent
     for name in PACKAGES:
         spec = find_spec(name)

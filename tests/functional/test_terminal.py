@@ -112,7 +112,7 @@ BAR = re.compile(
 )
 INTERRUPTED = (130, -signal.SIGINT)
 """Said by us; or by Python, before it has begun with us or after."""
-OURS = re.compile(r'File ".*/(chain|node|scripts)/')
+OURS = re.compile(r'File ".*/(farthing\.py|(chain|node|scripts)/)')
 """In a traceback."""
 PYTHONS_OWN = re.compile(r"Traceback(?s:.*)KeyboardInterrupt\s*$")
 """It was still reading its library, before it began with us."""
@@ -171,7 +171,7 @@ def test_ctrl_c_at_any_moment_and_the_same_command_goes_on(source: Path, tmp_pat
             code = 130
             while code:
                 with terminal("-m", "farthing", "node", *words, *where) as screen:
-                    if stops < STOPS and screen.look(0.1 + rng.random()):
+                    if stops < STOPS and screen.look(rng.random() * 1.2):
                         screen.type(CTRL_C)
                     code = screen.end()
                 assert not OURS.search(screen.shown), screen.shown
