@@ -96,12 +96,15 @@ def send(
     """
     # lazy: the help text must not wait for the wallet
     from wallet.amounts import parse_feerate
+    from wallet.builder import payable_script
     from wallet.client import EsploraClient
     from wallet.labels import check_label
 
     require_consent(yes, dry_run)
     opened = open_wallet(name)
     payees = read_payees(words, all_left=all_left)
+    for payee in payees:
+        payable_script(payee.address, opened.params)  # a mistake is told before a node is asked
     chosen = read_coins(outpoints)
     label = check_label(label) or called(payees)
     client = synced(opened, EsploraClient(node_url))

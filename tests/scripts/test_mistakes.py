@@ -38,7 +38,7 @@ class Payer:
         folder = self.cli.home / "wallets"
         files = {path: path.read_bytes() for path in folder.iterdir()}
         usual = ("--password-file", str(self.file), "--yes", *self.at)
-        said = self.cli.refusal("wallet", "send", wallet, *words, *usual)
+        said = self.cli.refusal("wallet", "send", wallet, *usual, *words)
         assert {path: path.read_bytes() for path in folder.iterdir()} == files
         assert self.node.rpc.call("getrawmempool") == []
         return said
@@ -86,7 +86,8 @@ def alice(cli: CommandLine, network: LocalNetwork) -> Payer:
 def test_an_address_that_is_not_the_payees(alice: Payer, address: str, line: str) -> None:
     said = alice.refused(address, "1")
     assert line in said
-    assert alice.refused(f"bitcoin:{address}?amount=1") == said
+    # Told before any node is asked, and of a URI as of an address.
+    assert alice.refused(f"bitcoin:{address}?amount=1", "--node", "http://127.0.0.1:1") == said
 
 
 @pytest.mark.parametrize(
