@@ -98,6 +98,8 @@ def send(
     from wallet.amounts import parse_feerate
     from wallet.builder import payable_script
     from wallet.client import EsploraClient
+
+    # lazy too
     from wallet.labels import check_label
 
     require_consent(yes, dry_run)
