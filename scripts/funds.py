@@ -34,14 +34,19 @@ class Account:
 
 def accounts(params: Params) -> list[Account]:
     """The ten accounts, balances left at zero."""
-    owner = Wallet.in_memory(TEST_MNEMONIC, params)
+    owner = Wallet.in_memory(TEST_MNEMONIC, params, kind="wpkh")
     base = f"m/84'/{params.coin_type}'/0'/0"
     return [Account(owner.address_at(index), f"{base}/{index}") for index in range(ACCOUNTS)]
 
 
+def faucet(params: Params) -> Wallet:
+    """The wallet that owns what no account was promised."""
+    return Wallet.in_memory(TEST_MNEMONIC, params, FAUCET_ACCOUNT, kind="wpkh")
+
+
 def faucet_address(params: Params) -> str:
     """The address that earns every block that no account was promised."""
-    return Wallet.in_memory(TEST_MNEMONIC, params, account=FAUCET_ACCOUNT).address_at(0)
+    return faucet(params).address_at(0)
 
 
 def fund(network: LocalNetwork, params: Params) -> str:
@@ -97,12 +102,12 @@ def pay_from_faucet(node: NodeProcess, params: Params, address: str, satoshis: i
 
     Callers wait for each other: two that saw the same coins would spend them twice.
     """
-    faucet = Wallet.in_memory(TEST_MNEMONIC, params, account=FAUCET_ACCOUNT)
+    owner = faucet(params)
     client = EsploraClient(node.url)
     with exclusive(Path(node.datadir).parent):
-        faucet.sync(client)
+        owner.sync(client)
         try:
-            return faucet.send(client, [(address, satoshis)])
+            return owner.send(client, [(address, satoshis)])
         except NotEnoughMoney as error:
             have, need = format_amount(error.have), format_amount(error.need)
             raise NetworkError(

@@ -31,6 +31,7 @@ MAY_IMPORT = {
 LINE_BUDGET = {
     "chain": 4000,
     "wallet": 4000,
+    "wallet/psbt": 1000,
     "node": 6000,
     "node/mempool": 2000,
     "node/rpc": 1500,

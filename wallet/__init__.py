@@ -10,11 +10,13 @@ Reading order, which is also the import order: a file imports only files above i
     checksum        the eight characters behind a descriptor
     key_expression  keys inside a descriptor: origins, paths, branches
     script_expression  any descriptor: a small tree, and its scripts
-    descriptor      which scriptPubKeys are ours: one account
+    account         which scriptPubKeys are ours, and what spending one weighs
     sealing         secrets under a password: scrypt and an AEAD
+    vault           a wallet's words while it is open, and how they are sealed
     keystore        the file: public half readable, secrets sealed
     ledger          transactions that concern us: coins, balance, history
     conflicts       transactions of which only one can be
+    ledger_file     the ledger in the wallet's file
     labels          what the owner calls addresses, transactions, coins
     refusals        what to do when a node says no
     client          a node's Esplora API
@@ -25,7 +27,7 @@ Reading order, which is also the import order: a file imports only files above i
     summary         what a payment does, in figures
     replacement     a pending payment outbid, taken back, or hurried by its child
     payer           the paying half of a wallet: prepare, hand in, note
-    signer          signatures
+    verification    the last look at a signed transaction
     psbt/           payments signed apart: partially signed transactions
     wallet          Wallet: all of it together
 

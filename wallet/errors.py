@@ -73,6 +73,10 @@ class BadPassword(WalletError):
     """The password cannot be used for a new wallet."""
 
 
+class WatchOnly(WalletError):
+    """The wallet follows coins whose keys are elsewhere: it signs nothing."""
+
+
 class WrongPassword(WalletError):
     """The password does not open this wallet."""
 

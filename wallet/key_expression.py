@@ -11,6 +11,7 @@ Reference: BIP 380 (key expressions), 389 (`<0;1>`), 388 (`/**`).
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from chain import curve
@@ -88,7 +89,7 @@ class KeyExpression:
         if isinstance(self.extended, ExtendedPrivateKey):
             public = self.extended.derive(path).public.key
         elif self.extended is not None:
-            public = self.extended.derive(path).key
+            public = self._above(self.extended, path[:-1]).derive(path[-1:]).key
         root = self.origin or Origin(_fingerprint(self.public), ())
         return DerivedKey(public, Origin(root.fingerprint, root.path + path))
 
@@ -97,6 +98,16 @@ class KeyExpression:
         if isinstance(self.extended, ExtendedPrivateKey):
             return self.extended.derive(self._path(index, branch)).secret
         return self.secret
+
+    def _above(self, extended: ExtendedPublicKey, path: Path) -> ExtendedPublicKey:
+        """The key above the last step, which is the same for all indexes: derived once."""
+        if path not in self._parents:
+            self._parents[path] = extended.derive(path)
+        return self._parents[path]
+
+    @cached_property
+    def _parents(self) -> dict[Path, ExtendedPublicKey]:
+        return {}
 
     def _path(self, index: int, branch: int) -> Path:
         chosen = tuple(step[branch if len(step) > 1 else 0] for step in self.steps)

@@ -7,13 +7,12 @@ keys, only which scriptPubKeys are ours. Immutable: a sync builds the next one.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple
 
-from chain.encoding import display_hash, parse_hash
+from chain.encoding import display_hash
 from chain.transaction import OutPoint, Transaction
-from wallet.errors import DamagedFile
 
 
 class Status(NamedTuple):
@@ -33,10 +32,20 @@ class Tip(NamedTuple):
 
 
 class KeyPath(NamedTuple):
-    """Which of our keys: branch (0 receive, 1 change) and number on it, from 0."""
+    """Which of our keys: account, branch (0 receive, 1 change) and number on it, all from 0."""
 
+    account: int
     branch: int
     number: int
+
+    @property
+    def lane(self) -> "Lane":
+        """What its number counts on."""
+        return self.account, self.branch
+
+
+Lane = tuple[int, int]
+"""An account and one of its branches."""
 
 
 class Record(NamedTuple):
@@ -115,6 +124,7 @@ class AddressItem(NamedTuple):
     received: int
     held: int
     label: str
+    account: int = 0
 
 
 @dataclass(frozen=True)
@@ -153,8 +163,10 @@ class Ledger:
 
     entries: Mapping[bytes, Entry] = field(default_factory=dict)
     tip: Tip | None = None
-    next_index: tuple[int, int] = (0, 0)  # the first never handed out nor seen, on each branch
-    scanned: tuple[int, int] = (0, 0)  # scripts whose whole history was read, on each branch
+    # The first number never handed out nor seen on each lane, and how many had their whole history
+    # read; 0 for a lane that is not there.
+    next_index: Mapping[Lane, int] = field(default_factory=dict)
+    scanned: Mapping[Lane, int] = field(default_factory=dict)
     frozen: frozenset[OutPoint] = frozenset()  # coins that the owner keeps back
 
     def coins(self) -> list[Coin]:
@@ -212,16 +224,23 @@ class Ledger:
         """Satoshis that lie at each of our keys."""
         return _sums((coin.path, coin.value) for coin in self._coins.values())
 
-    def used(self, branch: int) -> int:
-        """One more than the highest index ever paid: where a restore begins to count its gap."""
-        return max(
-            (
-                credit.path.number + 1
-                for _, credit in self._credits()
-                if credit.path.branch == branch
-            ),
-            default=0,
-        )
+    def used(self, lane: Lane) -> int:
+        """One more than the highest number ever paid: where a restore begins to count its gap."""
+        numbers = (c.path.number + 1 for _, c in self._credits() if c.path.lane == lane)
+        return max(numbers, default=0)
+
+    def with_next(self, path: KeyPath) -> "Ledger":
+        """The ledger in which all numbers before this one are handed out."""
+        return replace(self, next_index={**self.next_index, path.lane: path.number})
+
+    def with_entries(self, entries: Mapping[bytes, Entry]) -> "Ledger":
+        """The ledger with these entries, and the numbers that they use."""
+        ledger = replace(self, entries=entries)
+        reached = dict(self.next_index)
+        for _, credit in ledger._credits():
+            lane, number = credit.path.lane, credit.path.number
+            reached[lane] = max(reached.get(lane, 0), number + 1)
+        return replace(ledger, next_index=reached)
 
     def touching(self) -> dict[KeyPath, dict[bytes, Status]]:
         """For each of our keys, the transactions that pay to it or spend from it."""
@@ -235,35 +254,6 @@ class Ledger:
             for path in paths:
                 touching.setdefault(path, {})[entry.txid] = entry.status
         return touching
-
-    def to_json(self) -> dict[str, Any]:
-        """The ledger as JSON, hashes as people see them."""
-        return {
-            "tip": self.tip,
-            "next": self.next_index,
-            "scanned": self.scanned,
-            "frozen": sorted([display_hash(coin.txid), coin.index] for coin in self.frozen),
-            "transactions": [_entry_to_json(entry) for entry in self.entries.values()],
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Read what to_json wrote; DamagedFile if it is anything else."""
-        try:
-            entries = [_entry_from_json(item) for item in value["transactions"]]
-            receive, change = (int(index) for index in value["next"])
-            scanned_receive, scanned_change = (int(index) for index in value["scanned"])
-            tip = None if value["tip"] is None else Tip(*value["tip"])
-            frozen = {OutPoint(parse_hash(txid), int(index)) for txid, index in value["frozen"]}
-        except (LookupError, TypeError, ValueError):
-            raise DamagedFile("the wallet's history is damaged; restore from the words") from None
-        return cls(
-            {entry.txid: entry for entry in entries},
-            tip,
-            (receive, change),
-            (scanned_receive, scanned_change),
-            frozenset(frozen),
-        )
 
     @cached_property
     def _coins(self) -> dict[OutPoint, Coin]:
@@ -350,34 +340,3 @@ def entries_of(
                 fee,
             )
     return entries
-
-
-def _entry_to_json(entry: Entry) -> dict[str, Any]:
-    return {
-        "txid": display_hash(entry.txid),
-        "raw": entry.raw.hex(),
-        "status": entry.status,
-        "coinbase": entry.is_coinbase,
-        "sent_here": entry.sent_here,
-        "credits": entry.credits,
-        "debits": [
-            [display_hash(debit.outpoint.txid), debit.outpoint.index, debit.value]
-            for debit in entry.debits
-        ],
-        "fee": entry.fee,
-    }
-
-
-def _entry_from_json(item: Mapping[str, Any]) -> Entry:
-    return Entry(
-        parse_hash(item["txid"]),
-        bytes.fromhex(item["raw"]),
-        Status(*item["status"]),
-        bool(item["coinbase"]),
-        bool(item["sent_here"]),
-        tuple(Credit(output, value, KeyPath(*path)) for output, value, path in item["credits"]),
-        tuple(
-            Debit(OutPoint(parse_hash(txid), index), value) for txid, index, value in item["debits"]
-        ),
-        item["fee"],
-    )

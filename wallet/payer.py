@@ -8,7 +8,6 @@ import random
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,6 @@ from wallet import payments, replacement
 from wallet.amounts import rate_per_kvb
 from wallet.builder import Draft, Purse
 from wallet.conflicts import without_conflicts
-from wallet.descriptor import BRANCHES
 from wallet.errors import NotEnoughMoney, NotPending, WalletError
 from wallet.ledger import Coin, KeyPath, Ledger, Record, Status, entries_of
 from wallet.payments import Recipient
@@ -50,8 +48,8 @@ class Payer(ABC):
         """Our scriptPubKeys, as far as a restore would look."""
 
     @abstractmethod
-    def _purse(self, coins: Sequence[Coin]) -> Purse:
-        """These coins, and where their change goes."""
+    def _purse(self, coins: Sequence[Coin], account: int) -> Purse:
+        """These coins, what each weighs, and where their change goes."""
 
     def coin_state(self, coin: Coin) -> str:
         """`immature`, `frozen`, `pending` or `confirmed`: where the balance counts it."""
@@ -71,21 +69,24 @@ class Payer(ABC):
         *,
         feerate: Decimal | int,
         coins: Sequence[OutPoint] | None = None,
+        account: int | None = None,
         rng: random.Random | None = None,
         now: int | None = None,
     ) -> Draft:
         """A payment of satoshis to addresses, at a rate in satoshis a virtual byte, unsigned.
 
-        An amount of None takes all that is left. `coins` names those to pay from, all of them.
+        An amount of None takes all that is left. `coins` names those to pay from, all of them. With
+        an account only that one's pay; else change goes where the largest of them lies.
         """
         rng, maturity = rng or random.SystemRandom(), self.params.coinbase_maturity_blocks
-        usable = self._ledger.spendable(maturity)
+        spendable = self._ledger.spendable(maturity)
+        usable = [coin for coin in spendable if account in (None, coin.path.account)]
         if coins is not None:
             usable = payments.chosen_coins(self._ledger, coins, maturity)
         try:
             return payments.pay(
                 recipients,
-                self._purse(usable),
+                self._purse(usable, _change_account(usable) if account is None else account),
                 self.params,
                 rate_per_kvb(feerate),
                 rng,
@@ -173,8 +174,10 @@ class Payer(ABC):
 
         The purse knows `besides` too when it weighs and proves.
         """
-        coins = self._ledger.spendable(self.params.coinbase_maturity_blocks)
-        return self._purse([c for c in coins if c.height is not None and c not in besides])
+        spendable = self._ledger.spendable(self.params.coinbase_maturity_blocks)
+        account = besides[0].path.account
+        coins = [c for c in spendable if c.height is not None and c.path.account == account]
+        return self._purse([c for c in coins if c not in besides], account)
 
     def broadcast(self, client: "EsploraClient", transaction: Transaction) -> str:
         """Hand a signed payment to a node and note it; returns its txid as people see it.
@@ -191,11 +194,9 @@ class Payer(ABC):
         records[transaction.txid] = Record(transaction, status, sent_here=True)
         # What it replaces is gone with all that hung on it.
         entries = entries_of(without_conflicts(records), self._ours())
-        ledger = replace(self._ledger, entries=entries)
-        receive, change = (max(ledger.next_index[b], ledger.used(b)) for b in BRANCHES)
         txid = display_hash(transaction.txid)
         try:
-            self._replace(replace(ledger, next_index=(receive, change)))
+            self._replace(self._ledger.with_entries(entries))
         except WalletError as error:
             raise WalletError(f"payment {txid} was sent, but not noted: {error}") from error
         return txid
@@ -215,3 +216,8 @@ class Payer(ABC):
 
     def _lock_time(self, rng: random.Random, now: int | None) -> int:
         return payments.lock_time(self._ledger.tip, int(time.time()) if now is None else now, rng)
+
+
+def _change_account(coins: Sequence[Coin]) -> int:
+    """Where the largest coin lies, so that change does not stand out beside it."""
+    return max(coins, key=lambda coin: coin.value).path.account if coins else 0

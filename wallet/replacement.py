@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from chain.encoding import display_hash, parse_hash
 from chain.transaction import OutPoint, Transaction, TxOut
+from wallet.account import CHANGE
 from wallet.builder import Draft, Purse, build, build_all
-from wallet.descriptor import CHANGE
 from wallet.errors import AbsurdFee, NodeNonsense, NotEnoughMoney, NotPending
 from wallet.ledger import Coin, Entry, Ledger
 

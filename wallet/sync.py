@@ -1,11 +1,11 @@
 """What a node says, brought into the ledger: which scripts have a history, and what is new in it.
 
-Both branches are searched from their first script until GAP_LIMIT scripts in a row beyond the last
-used or handed-out one are empty (BIP 44). Each script's history is read newest first and only down
-to the first confirmed line that is known already in the same block: below it nothing can have
-changed, for that block's hash commits to all blocks before it. So the first sync is long and later
-ones are short, and a reorganisation, a replacement or a dropped payment shows as known lines that
-are missing.
+Every branch of every account is searched from its first script until so many in a row beyond the
+last used or handed-out one are empty as the account's gap limit says (BIP 44). Each script's
+history is read newest first and only down to the first confirmed line that is known already in the
+same block: below it nothing can have changed, for that block's hash commits to all blocks before
+it. So the first sync is long and later ones are short, and a reorganisation, a replacement or a
+dropped payment shows as known lines that are missing.
 
 Nothing is kept of a sync that fails halfway. A node can hide transactions and lie about blocks; it
 cannot lie about amounts, for they are read from transactions whose ids were recomputed
@@ -14,22 +14,22 @@ cannot lie about amounts, for they are read from transactions whose ids were rec
 Simplified: a script with more than 50 pending transactions shows only its newest 50.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from chain.errors import Invalid
 from chain.transaction import Transaction
 from chain.tx_rules import check_transaction
+from wallet.account import Account
 from wallet.conflicts import without_conflicts
-from wallet.descriptor import BRANCHES
 from wallet.errors import NodeNonsense, NodeRefused
-from wallet.ledger import KeyPath, Ledger, Record, Status, Tip, entries_of
+from wallet.ledger import KeyPath, Lane, Ledger, Record, Status, Tip, entries_of
 
 if TYPE_CHECKING:
     # lazy: who hands a client in has loaded it; reading balances must not wait for HTTP
     from wallet.client import EsploraClient
 
-GAP_LIMIT = 20  # BIP 44
 MAX_SCRIPTS = (
     100_000  # on a branch: a node that finds payments on each script it is asked for must end
 )
@@ -37,24 +37,15 @@ MAX_FETCHED_BYTES = 200_000_000  # of a sync: as hex still less than a wallet's 
 ATTEMPTS = 3  # the chain may move while we read it
 
 
-class Scripts(Protocol):
-    """Whatever says which scriptPubKeys are ours: an account, or any descriptor."""
-
-    def script(self, branch: int, index: int) -> bytes:
-        """The scriptPubKey at a place."""
-        ...
-
-
 def synchronise(
     client: "EsploraClient",
-    descriptor: Scripts,
+    accounts: Sequence[Account],
     ledger: Ledger,
     *,
-    gap_limit: int = GAP_LIMIT,
     full: bool = False,
 ) -> Ledger:
     """The ledger as the node sees it now. `full` reads every history whole. Raises NodeError."""
-    search = _Search(client, descriptor, ledger, gap_limit, full)
+    search = _Search(client, accounts, ledger, full)
     for _ in range(ATTEMPTS):
         tip = client.tip()
         search.run()
@@ -63,7 +54,7 @@ def synchronise(
         if nothing_vanished_or_clashed and client.tip() == tip:
             return search.ledger_of(chosen, tip)
     # Read while the chain moved: good enough to show, not to build on; the next sync reads it all.
-    return replace(search.ledger_of(chosen, tip), scanned=(0, 0))
+    return replace(search.ledger_of(chosen, tip), scanned={})
 
 
 @dataclass
@@ -71,25 +62,25 @@ class _Search:
     """One sync: what was asked and answered so far."""
 
     client: "EsploraClient"
-    descriptor: Scripts
+    accounts: Sequence[Account]
     ledger: Ledger
-    gap_limit: int
     full: bool
     scripts: dict[KeyPath, bytes] = field(default_factory=dict)
     fetched: dict[bytes, Transaction] = field(default_factory=dict)
     fetched_bytes: int = 0
     statuses: dict[bytes, Status] = field(default_factory=dict)
-    next_index: list[int] = field(default_factory=list)
-    scanned: list[int] = field(default_factory=list)
+    next_index: dict[Lane, int] = field(default_factory=dict)
+    scanned: dict[Lane, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.known = {} if self.full else self.ledger.touching()
 
     def run(self) -> None:
         """Ask for every script's history; the latest word on a transaction counts."""
-        self.statuses, self.next_index, self.scanned = {}, [], []
-        for branch in BRANCHES:
-            self._search_branch(branch)
+        self.statuses = {}
+        for number, account in enumerate(self.accounts):
+            for branch in account.branches:
+                self._search_lane((number, branch))
         self._send_again()
 
     def records(self) -> dict[bytes, Record]:
@@ -105,7 +96,6 @@ class _Search:
 
     def ledger_of(self, records: dict[bytes, Record], tip: Tip) -> Ledger:
         """The next ledger; the old entries if nothing but the tip has moved."""
-        (receive, change), (scanned_receive, scanned_change) = self.next_index, self.scanned
         entries = self.ledger.entries
         before = {txid: entry.status for txid, entry in entries.items()}
         if {txid: record.status for txid, record in records.items()} != before:
@@ -114,26 +104,27 @@ class _Search:
             self.ledger,
             entries=entries,
             tip=tip,
-            next_index=(receive, change),
-            scanned=(scanned_receive, scanned_change),
+            next_index=dict(self.next_index),
+            scanned=dict(self.scanned),
         )
 
-    def _search_branch(self, branch: int) -> None:
-        next_index, index = self.ledger.next_index[branch], 0
-        while index < next_index + self.gap_limit:
-            if self._read_history(KeyPath(branch, index)):
+    def _search_lane(self, lane: Lane) -> None:
+        account, index = self.accounts[lane[0]], 0
+        next_index = self.ledger.next_index.get(lane, 0)
+        while index < next_index + account.gap_limit and index != account.limit:
+            if self._read_history(KeyPath(*lane, index)):
                 next_index = max(next_index, index + 1)
             index += 1
             if index > MAX_SCRIPTS:
                 raise NodeNonsense("the node finds payments on every address without end")
-        self.next_index.append(next_index)
-        self.scanned.append(index)
+        self.next_index[lane] = next_index
+        self.scanned[lane] = index
 
     def _read_history(self, path: KeyPath) -> bool:
         """Bring one script's history into `statuses`; True if it has any."""
         if path not in self.scripts:
-            self.scripts[path] = self.descriptor.script(*path)
-        is_complete = path.number < self.ledger.scanned[path.branch]
+            self.scripts[path] = self.accounts[path.account].script(path.branch, path.number)
+        is_complete = path.number < self.ledger.scanned.get(path.lane, 0)
         known = self.known.get(path, {}) if is_complete else {}
         is_used = False
         for txid, status in self.client.history(self.scripts[path]):

@@ -1,9 +1,9 @@
-"""Wallet: one account of one seed on one network, from its file to a payment on its way.
+"""Wallet: the accounts of one seed on one network, from their file to a payment on its way.
 
 Reading needs the public half alone: addresses, balance and history ask for no password and hold no
-key. Signing opens the seal, uses the keys and forgets them. It never makes keys nor signs where
-coins are worth money. Whose word is what: amounts are proven, confirmations are the node's word
-(wallet.sync).
+key. Signing opens the seal, uses the keys and forgets them; a wallet that only watches has no keys.
+It never makes keys nor signs where coins are worth money. Whose word is what: amounts are proven,
+confirmations are the node's word (wallet.sync).
 
     wallet, words = Wallet.create(path, REGTEST, password)
     wallet.sync(EsploraClient("http://127.0.0.1:18443"))
@@ -11,9 +11,8 @@ coins are worth money. Whose word is what: amounts are proven, confirmations are
     txid = wallet.broadcast(client, wallet.sign(draft, password))
 """
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -22,15 +21,24 @@ from chain.address import address_to_script, script_to_address
 from chain.encoding import display_hash
 from chain.params import Params, network
 from chain.transaction import Transaction, TxOut
-from wallet import keystore, signer
+from wallet import keystore
+from wallet.account import (
+    ECDSA_SIZE,
+    GAP_LIMIT,
+    LOW_R_ECDSA_SIZE,
+    RECEIVE,
+    Account,
+    input_weight,
+)
 from wallet.amounts import rate_per_kvb
 from wallet.builder import Draft, Purse
-from wallet.descriptor import BRANCHES, CHANGE, RECEIVE, Descriptor
 from wallet.errors import (
-    BadPassword,
+    BadDescriptor,
     DamagedFile,
     GapLimitReached,
     RealMoney,
+    SigningFailed,
+    WatchOnly,
     WrongNetwork,
 )
 from wallet.hd import ExtendedPrivateKey
@@ -50,48 +58,37 @@ from wallet.ledger import (
     KeyPath,
     Ledger,
 )
+from wallet.ledger_file import ledger_from_json, ledger_to_json
 from wallet.payer import Payer
 from wallet.summary import Summary, summarise
-from wallet.sync import GAP_LIMIT, synchronise
+from wallet.sync import synchronise
+from wallet.vault import Secrets, check_accounts
 
 if TYPE_CHECKING:
     # lazy: who hands a client in has loaded it; reading balances must not wait for HTTP
     from wallet.client import EsploraClient
-
-
-@dataclass(frozen=True)
-class _Secrets:
-    """Phrase and passphrase, which never show themselves."""
-
-    words: str
-    passphrase: str
-
-    def master(self) -> ExtendedPrivateKey:
-        # lazy: word lists are for making and opening wallets only
-        from wallet.mnemonic import seed
-
-        return ExtendedPrivateKey.from_seed(seed(self.words, self.passphrase))
-
-    def __repr__(self) -> str:
-        return "_Secrets(hidden)"
+    from wallet.psbt.packet import Psbt
 
 
 class Wallet(Payer):
-    """Make one with `create`, `open` or `in_memory`; methods raise WalletError, one line."""
+    """Make one with `create`, `watch`, `open` or `in_memory`; methods raise WalletError, one line.
+
+    `accounts` are numbered as they stand there, from 0.
+    """
 
     def __init__(
         self,
         params: Params,
-        descriptor: Descriptor,
+        accounts: Sequence[Account],
         ledger: Ledger,
         *,
         file: tuple[Path, WalletFile] | None = None,
-        secrets: _Secrets | None = None,
+        secrets: Secrets | None = None,
         labels: Labels | None = None,
     ) -> None:
-        """For the three makers: a wallet has a file, or (in memory) its secrets."""
+        """For the makers: a wallet has a file, or (in memory) its secrets."""
         self.params = params
-        self._descriptor = descriptor
+        self.accounts = tuple(accounts)
         self._ledger = ledger
         self._file = file
         self._secrets = secrets
@@ -106,29 +103,36 @@ class Wallet(Payer):
         words: str | None = None,
         passphrase: str = "",
         *,
+        kinds: Sequence[str] = ("tr",),
+        gap_limit: int = GAP_LIMIT,
         scrypt_n: int | None = None,
     ) -> tuple[Self, str]:
         """A new file; returns the wallet and its words: new ones, or those to restore (then sync).
 
-        `passphrase` is BIP 39's, part of the key and kept with the words. `scrypt_n` is for tests.
+        `passphrase` is BIP 39's, part of the key and kept with the words. `kinds` are those of
+        account.KINDS, an account for each. `scrypt_n` is for tests.
         """
-        # lazy: sealing and word lists are for making and opening wallets only
-        from wallet import mnemonic, sealing
+        # lazy: word lists are for making and opening wallets only
+        from wallet import mnemonic
 
         _refuse_real_money(params)
         words = mnemonic.new_words() if words is None else mnemonic.check_words(words)
-        secrets = _Secrets(words, passphrase)
-        descriptor = Descriptor.of_account(secrets.master(), params)
-        descriptors = (descriptor.text(params),)
-        sealed = sealing.seal(
-            json.dumps({"words": words, "passphrase": passphrase}).encode(),
-            password,
-            keystore.identity(params.name, descriptors),
-            scrypt_n=sealing.SCRYPT_N if scrypt_n is None else scrypt_n,
-        )
-        file = WalletFile(params.name, descriptors, sealed, Ledger().to_json())
-        keystore.write(path, file, new=True)
-        return cls(params, descriptor, Ledger(), file=(path, file)), words
+        secrets = Secrets(words, passphrase)
+        master = secrets.master()
+        accounts = [Account.of_master(master, params, kind, 0, gap_limit) for kind in kinds]
+        descriptors = tuple(account.text() for account in accounts)
+        sealed = secrets.sealed(password, keystore.identity(params.name, descriptors), scrypt_n)
+        return cls._new(path, params, accounts, sealed), words
+
+    @classmethod
+    def watch(
+        cls, path: Path, params: Params, descriptors: Sequence[str], *, gap_limit: int = GAP_LIMIT
+    ) -> Self:
+        """A new file that follows public descriptors and holds no keys: others sign."""
+        accounts = [Account.parse(text, params, gap_limit) for text in descriptors]
+        if not accounts:
+            raise BadDescriptor("nothing to watch: give at least one descriptor")
+        return cls._new(path, params, accounts, {})
 
     @classmethod
     def open(cls, path: Path, params: Params | None = None) -> Self:
@@ -142,26 +146,41 @@ class Wallet(Payer):
             params = params or network(file.network)
         except ValueError as error:
             raise WrongNetwork(f"the wallet at {path}: {error}") from None
-        if len(file.descriptors) != 1:
-            raise DamagedFile(f"{path} holds {len(file.descriptors)} accounts; expected one")
-        descriptor = Descriptor.parse(file.descriptors[0], params)
+        try:
+            gaps = [int(gap) for gap in file.state["gap_limits"]]
+            both = list(zip(file.descriptors, gaps, strict=True))
+        except (LookupError, TypeError, ValueError):
+            raise DamagedFile(f"{path} says of its accounts what can't be; restore it") from None
+        accounts = [Account.parse(text, params, gap) for text, gap in both]
         labels = labels_from_json(file.state.get("labels", {}))
-        ledger = Ledger.from_json(file.state)
-        return cls(params, descriptor, ledger, file=(path, file), labels=labels)
+        ledger = ledger_from_json(file.state)
+        return cls(params, accounts, ledger, file=(path, file), labels=labels)
 
     @classmethod
-    def in_memory(cls, words: str, params: Params, account: int = 0, passphrase: str = "") -> Self:
+    def in_memory(
+        cls, words: str, params: Params, account: int = 0, passphrase: str = "", kind: str = "tr"
+    ) -> Self:
         """A wallet without a file, for tests and local networks; it signs without a password."""
         # lazy: word lists are for making and opening wallets only
         from wallet.mnemonic import check_words
 
         _refuse_real_money(params)
-        secrets = _Secrets(check_words(words), passphrase)
-        descriptor = Descriptor.of_account(secrets.master(), params, account)
-        return cls(params, descriptor, Ledger(), secrets=secrets)
+        secrets = Secrets(check_words(words), passphrase)
+        found = Account.of_master(secrets.master(), params, kind, account)
+        return cls(params, [found], Ledger(), secrets=secrets)
+
+    @classmethod
+    def _new(
+        cls, path: Path, params: Params, accounts: Sequence[Account], sealed: Mapping[str, Any]
+    ) -> Self:
+        descriptors = tuple(account.text() for account in accounts)
+        state = {**ledger_to_json(Ledger()), "gap_limits": [each.gap_limit for each in accounts]}
+        file = WalletFile(params.name, descriptors, sealed, state)
+        keystore.write(path, file, new=True)
+        return cls(params, accounts, Ledger(), file=(path, file))
 
     def __repr__(self) -> str:
-        return f"Wallet({self.network}, {self._descriptor.fingerprint.hex()})"
+        return f"Wallet({self.network}, {len(self.accounts)} accounts)"
 
     @property
     def network(self) -> str:
@@ -169,38 +188,44 @@ class Wallet(Payer):
         return self.params.name
 
     @property
-    def descriptor(self) -> str:
-        """The account as other wallets read it; it shows all addresses and can spend nothing."""
-        return self._descriptor.text(self.params)
+    def is_watch_only(self) -> bool:
+        """Whether others hold the keys."""
+        return self._secrets is None and self._file is not None and not self._file[1].sealed
 
-    def address(self, new: bool = False, label: str = "") -> str:
+    @property
+    def descriptor(self) -> str:
+        """The first account as other wallets read it; it shows all addresses, can spend nothing."""
+        return self.accounts[0].text()
+
+    def address(self, new: bool = False, label: str = "", account: int = 0) -> str:
         """The first receiving address never paid; with `new` the one after those given out so far.
 
         An address with a label was given to somebody: for another purpose there is the next one.
-        GapLimitReached when GAP_LIMIT of them wait unpaid: a restore would not look beyond.
+        GapLimitReached when as many as the gap limit wait unpaid: a restore would not look beyond.
         """
-        receive, change = self._ledger.next_index
-        if new or self.label(self.address_at(receive)) not in ("", label):
-            if receive + 1 >= self._ledger.used(RECEIVE) + GAP_LIMIT:
+        owner, path = self.accounts[account], self._next(account, RECEIVE)
+        given = self.label(self.address_at(path.number, account=account)) not in ("", label)
+        if owner.limit is None and (new or given):
+            if path.number + 1 >= self._ledger.used(path.lane) + owner.gap_limit:
                 raise GapLimitReached(
-                    f"{GAP_LIMIT} addresses wait unpaid already; use one of them, for a wallet "
-                    "restored from the words would not look beyond"
+                    f"{owner.gap_limit} addresses wait unpaid already; use one of them, for a "
+                    "wallet restored from the words would not look beyond"
                 )
-            receive += 1
-            self._replace(replace(self._ledger, next_index=(receive, change)))
-        address = self.address_at(receive)
+            path = path._replace(number=path.number + 1)
+            self._replace(self._ledger.with_next(path))
+        address = self.address_at(path.number, account=account)
         if label:
             self.set_label(address, label)
         return address
 
-    def address_at(self, index: int, branch: int = RECEIVE) -> str:
-        """The address at a place of the account, used or not."""
-        address = script_to_address(self._descriptor.script(branch, index), self.params)
-        return str(address)
+    def address_at(self, index: int, branch: int = RECEIVE, account: int = 0) -> str:
+        """The address at a place of an account, used or not."""
+        script = self.accounts[account].script(branch, index)
+        return script_to_address(script, self.params) or script.hex()
 
     def sync(self, client: "EsploraClient", *, full: bool = False) -> None:
         """Learn from a node what happened. `full` reads all again: nodes can hide things."""
-        self._replace(synchronise(client, self._descriptor, self._ledger, full=full))
+        self._replace(synchronise(client, self.accounts, self._ledger, full=full))
 
     def balance(self) -> Balance:
         """Satoshis as of the last sync: confirmed, pending, immature."""
@@ -231,7 +256,7 @@ class Wallet(Payer):
     def coin_label(self, coin: Coin) -> str:
         """The label of a coin, else that of its address."""
         outpoint = f"{display_hash(coin.outpoint.txid)}:{coin.outpoint.index}"
-        address = self.address_at(coin.path.number, coin.path.branch)
+        address = self.address_at(coin.path.number, coin.path.branch, coin.path.account)
         return self.label(outpoint) or self.label(address)
 
     def owns(self, address: str) -> bool:
@@ -239,13 +264,17 @@ class Wallet(Payer):
         return address_to_script(address, self.params) in self._ours()
 
     def addresses(self) -> list[AddressItem]:
-        """The receiving addresses given out so far, oldest first, and the next one."""
+        """The receiving addresses of each account given out so far, oldest first, and the next."""
         received, held = self._ledger.received(), self._ledger.held()
         items = []
-        for number in range(self._ledger.next_index[RECEIVE] + 1):
-            path, address = KeyPath(RECEIVE, number), self.address_at(number)
-            label = self.label(address)
-            items.append(AddressItem(address, number, received[path], held[path], label))
+        for account in range(len(self.accounts)):
+            last = self._next(account, RECEIVE)
+            for path in (last._replace(number=number) for number in range(last.number + 1)):
+                address = self.address_at(path.number, account=account)
+                values = received[path], held[path]
+                items.append(
+                    AddressItem(address, path.number, *values, self.label(address), account)
+                )
         return items
 
     def utxos(self) -> list[Coin]:
@@ -257,59 +286,94 @@ class Wallet(Payer):
         rate = None if feerate is None else rate_per_kvb(feerate)
         return summarise(draft, rate, self.balance().total, self._ours(), self.params)
 
+    def unsigned(self, draft: Draft) -> "Psbt":
+        """A draft with all that signers must know, for signing apart. SigningFailed if not ours."""
+        # lazy: reading balances must not wait for it
+        from wallet.psbt.packet import Psbt
+        from wallet.psbt.update import fill
+
+        for number, (coin, spent) in enumerate(zip(draft.coins, draft.spent_outputs, strict=True)):
+            known = coin.outpoint.txid in self._ledger.entries
+            if not known or spent.script_pubkey != self._script(coin.path):
+                raise SigningFailed(f"input {number} belongs to another key than the wallet's")
+        ours, raws = self._ours(), self._ledger.entries
+        outputs = [output.script_pubkey for output in draft.transaction.outputs]
+        paths = [coin.path for coin in draft.coins] + [ours[s] for s in outputs if s in ours]
+        shapes = [self.accounts[p.account].descriptor.expand(p.number, p.branch) for p in paths]
+        known_scripts = {shape.script_pubkey: shape for shape in shapes}
+        txids = {coin.outpoint.txid for coin in draft.coins}
+        sources = {txid: Transaction.parse(raws[txid].raw) for txid in txids}
+        return fill(Psbt.of_transaction(draft.transaction), known_scripts, sources)
+
     def sign(self, draft: Draft, password: str | None = None) -> Transaction:
         """Sign and verify. A wallet with a file needs its password: WrongPassword if it is not."""
-        account = self.master(password).derive(self._descriptor.path)
-        if account.public != self._descriptor.account_key:
-            raise DamagedFile("the sealed words are not those of this wallet's addresses")
-        secrets = [account.derive(coin.path).secret for coin in draft.coins]
-        return signer.sign(draft.transaction, draft.spent_outputs, secrets)
+        # lazy: reading balances must not wait for it
+        from wallet.psbt import finish, signing
+
+        master = self.master(password)
+        check_accounts(master, self.accounts)
+        find = signing.keys_of_master(master)
+        packet, _ = signing.sign(self.unsigned(draft), find, self.params)
+        return finish.extract(finish.finalize(packet).psbt)
 
     def master(self, password: str | None = None) -> ExtendedPrivateKey:
         """The key above all others, for signing apart; never shown, and never of real money."""
         _refuse_real_money(self.params)
-        return self._open_seal(password).master()
+        if self._secrets is not None:
+            return self._secrets.master()
+        if self._file is None or self.is_watch_only:
+            raise WatchOnly(
+                "this wallet only watches, its keys are elsewhere: make a PSBT and let them sign it"
+            )
+        _, file = self._file
+        return Secrets.opened(file.sealed, password, file.identity).master()
+
+    def _next(self, account: int, branch: int) -> KeyPath:
+        """The first place never handed out nor seen."""
+        limit = self.accounts[account].limit
+        number = self._ledger.next_index.get((account, branch), 0)
+        return KeyPath(account, branch, number if limit is None else min(number, limit - 1))
+
+    def _script(self, path: KeyPath) -> bytes:
+        return self.accounts[path.account].script(path.branch, path.number)
 
     def _ours(self) -> dict[bytes, KeyPath]:
         """Our scriptPubKeys, as far as a restore would look."""
-        return {
-            self._descriptor.script(branch, index): KeyPath(branch, index)
-            for branch in BRANCHES
-            for index in range(self._ledger.next_index[branch] + GAP_LIMIT)
-        }
+        ours = {}
+        for number, account in enumerate(self.accounts):
+            for branch in account.branches:
+                end = self._next(number, branch).number + account.gap_limit
+                for index in range(end if account.limit is None else account.limit):
+                    ours[account.script(branch, index)] = KeyPath(number, branch, index)
+        return ours
 
-    def _purse(self, coins: Sequence[Coin]) -> Purse:
-        """These coins, and where their change goes."""
-        change = self._descriptor.script(CHANGE, self._ledger.next_index[CHANGE])
-        return Purse(coins, self._proven_output, change)
+    def _purse(self, coins: Sequence[Coin], account: int) -> Purse:
+        """These coins, what each weighs, and where their change goes."""
+        ecdsa_size = ECDSA_SIZE if self.is_watch_only else LOW_R_ECDSA_SIZE
+        weights = [input_weight(each.shape, ecdsa_size) for each in self.accounts]
+        change = self._next(account, self.accounts[account].change_branch)
+        return Purse(
+            coins,
+            self._proven_output,
+            self._script(change),
+            lambda coin: weights[coin.path.account],
+        )
 
     def _proven_output(self, coin: Coin) -> TxOut:
         """The output that a coin is, from its whole transaction, id and owner checked again."""
         transaction = Transaction.parse(self._ledger.entries[coin.outpoint.txid].raw)
         output = transaction.outputs[coin.outpoint.index]
-        expected = TxOut(coin.value, self._descriptor.script(*coin.path))
+        expected = TxOut(coin.value, self._script(coin.path))
         if transaction.txid != coin.outpoint.txid or output != expected:
             raise DamagedFile("the wallet's history contradicts itself; restore from the words")
         return output
-
-    def _open_seal(self, password: str | None) -> _Secrets:
-        if self._secrets is not None:
-            return self._secrets
-        if password is None or self._file is None:
-            raise BadPassword("signing needs the wallet's password")
-        # lazy: reading balances must not wait for a cipher library
-        from wallet.sealing import unseal
-
-        _, file = self._file
-        secret: dict[str, Any] = json.loads(unseal(file.sealed, password, file.identity))
-        return _Secrets(secret["words"], secret["passphrase"])
 
     def _replace(self, ledger: Ledger, labels: Labels | None = None) -> None:
         """Take the next ledger and labels, on disk first; unchanged ones are not written."""
         labels = self._labels if labels is None else labels
         if self._file is not None and (ledger, labels) != (self._ledger, self._labels):
             path, file = self._file
-            file = replace(file, state={**ledger.to_json(), "labels": labels})
+            file = replace(file, state={**file.state, **ledger_to_json(ledger), "labels": labels})
             keystore.write(path, file)
             self._file = (path, file)
         self._ledger, self._labels = ledger, labels

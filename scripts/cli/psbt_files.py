@@ -102,16 +102,17 @@ def paid_from(
     """Look for the coins of a descriptor and spend some of them."""
     # lazy: the help text must not wait for the wallet
     from chain.transaction import Transaction
+    from wallet.account import Account
     from wallet.ledger import Ledger
 
     # lazy too
     from wallet.psbt.create import create as create_psbt
     from wallet.sync import synchronise
 
-    ledger = synchronise(client, found, Ledger())
+    ledger = synchronise(client, [Account(found)], Ledger())
     spendable = ledger.spendable(params.coinbase_maturity_blocks)
     sources = {txid: Transaction.parse(entry.raw) for txid, entry in ledger.entries.items()}
-    change, chance = ledger.next_index[1], random.SystemRandom()
+    change, chance = ledger.next_index[0, 1], random.SystemRandom()
     return create_psbt(found, spendable, sources, [pays], change, rate_per_kvb, chance)
 
 

@@ -5,6 +5,7 @@ wallet_money, paying wallet_send, what waits wallet_pending, coins wallet_coins,
 what all of them share is wallet_common.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -31,6 +32,10 @@ from scripts.cli.wallet_send import send
 if TYPE_CHECKING:
     from wallet import Wallet
 
+KINDS = ("tr", "wpkh", "sh-wpkh", "pkh")
+KIND = click.Choice(KINDS)
+KIND_HELP = "Its addresses: taproot, or older ones for payers who know no taproot."
+
 
 @click.group(cls=InOrder)
 def wallet() -> None:
@@ -50,24 +55,38 @@ def wallet() -> None:
 @wallet.command()
 @click.argument("name")
 @network_option
+@click.option("--type", "kind", type=KIND, default="tr", show_default=True, help=KIND_HELP)
 @password_option
 @json_option
-def create(name: str, network: str, password_file: IO[str] | None, as_json: bool) -> None:
+def create(
+    name: str, network: str, kind: str, password_file: IO[str] | None, as_json: bool
+) -> None:
     """Make a new wallet and show its 12 words, once.
 
     \b
-    Example:
+    Examples:
       farthing wallet create alice
+      farthing wallet create bob --type wpkh
     """
     path = wallet_path(name)
     if path.exists():
         fail(f"there is a wallet '{name}' already ({path}); choose another name")
-    make(name, path, network, read_password(password_file, new=True), None, as_json)
+    password = read_password(password_file, new=True)
+    make(name, path, network, password, None, [kind], as_json)
 
 
 @wallet.command()
 @click.argument("name")
 @network_option
+@click.option(
+    "--type",
+    "kinds",
+    type=KIND,
+    multiple=True,
+    default=KINDS,
+    show_default="all",
+    help=f"{KIND_HELP} Repeatable: an account for each.",
+)
 @click.option("--words-file", type=click.File("r"), help="Read the words from FILE, or - (stdin).")
 @refuse_secret("--words", "the words", "--words-file")
 @password_option
@@ -75,13 +94,15 @@ def create(name: str, network: str, password_file: IO[str] | None, as_json: bool
 def restore(
     name: str,
     network: str,
+    kinds: tuple[str, ...],
     words_file: IO[str] | None,
     password_file: IO[str] | None,
     as_json: bool,
 ) -> None:
     """Make a wallet from the words of an earlier one.
 
-    The words are asked for, or read from a file, so that they stay out of the shell's history.
+    Coins are looked for at addresses of every kind; the first is where new ones are received. The
+    words are asked for, or read from a file, so that they stay out of the shell's history.
 
     \b
     Example:
@@ -98,18 +119,24 @@ def restore(
         require_terminal("the words are", "--words-file")
         words = click.prompt("Words", hide_input=True, err=True)
     password = read_password(password_file, new=True)
-    make(name, path, network, password, " ".join(words.split()), as_json)
+    make(name, path, network, password, " ".join(words.split()), kinds, as_json)
 
 
 def make(
-    name: str, path: Path, network: str, password: str, words: str | None, as_json: bool
+    name: str,
+    path: Path,
+    network: str,
+    password: str,
+    words: str | None,
+    kinds: Sequence[str],
+    as_json: bool,
 ) -> None:
     """Write a wallet's file and show what its owner must know."""
     # lazy: the help text must not wait for the wallet
     from chain.params import network as params_of
     from wallet import Wallet
 
-    made, mnemonic = Wallet.create(path, params_of(network), password, words=words)
+    made, mnemonic = Wallet.create(path, params_of(network), password, words, kinds=kinds)
     try:
         if as_json:
             shown = {"name": name, "network": network, "file": str(path)}

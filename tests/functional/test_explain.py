@@ -56,7 +56,7 @@ def test_a_payment_is_explained_as_the_node_sees_it(home: Path, txid: str) -> No
 
 def test_a_broken_signature_is_refused_by_the_node_for_the_reason_given(home: Path) -> None:
     node = LocalNetwork(home / "testnet").nodes[0]
-    owner = Wallet.in_memory(TEST_MNEMONIC, REGTEST)
+    owner = Wallet.in_memory(TEST_MNEMONIC, REGTEST, kind="wpkh")
     owner.sync(EsploraClient(node.url))
     tx = owner.sign(owner.prepare([(SOMEBODY, 1_000_000)], feerate=1))
     signature, key = tx.inputs[0].witness

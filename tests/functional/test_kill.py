@@ -32,7 +32,7 @@ class Traffic(threading.Thread):
         self.done = threading.Event()
 
     def run(self) -> None:
-        payer = Wallet.in_memory(TEST_MNEMONIC, REGTEST)
+        payer = Wallet.in_memory(TEST_MNEMONIC, REGTEST, kind="wpkh")
         client = EsploraClient(self.neighbour.url)
         target = accounts(REGTEST)[5].address
         while not self.done.is_set():

@@ -42,6 +42,6 @@ def test_ten_accounts_hold_what_the_network_promises(tmp_path: Path) -> None:
         assert len(known) == 10
         assert known[0].address == "bcrt1qquv9lg5g2r4jkr0ahun0ddfg5xntxjelwjpnuw"
         assert {client.confirmed_balance(account.address) for account in known} == {50 * 10**8}
-        restored = Wallet.in_memory(TEST_MNEMONIC, REGTEST)
+        restored = Wallet.in_memory(TEST_MNEMONIC, REGTEST, kind="wpkh")
         restored.sync(client)
         assert restored.balance().confirmed == 500 * 10**8

@@ -38,7 +38,7 @@ def test_two_halves_part_and_meet(tmp_path: Path) -> None:
         part(network)
         left, left_friend, right, right_friend = network.nodes
         alice, _ = Wallet.create(tmp_path / "alice.wallet", REGTEST, "password")
-        payer = Wallet.in_memory(TEST_MNEMONIC, REGTEST)
+        payer = Wallet.in_memory(TEST_MNEMONIC, REGTEST, kind="wpkh")
 
         lost = pay_from_faucet(left, REGTEST, alice.address(), FROM_FAUCET)
         a_branch = mine(left, 2)

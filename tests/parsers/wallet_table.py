@@ -21,7 +21,7 @@ from tests.parsers.chain_table import SIZE
 from tests.parsers.damage import Tape
 from tests.parsers.parser import Parser
 from wallet import amounts, keystore, mnemonic
-from wallet.descriptor import WRAPPERS, Descriptor
+from wallet.account import KINDS, Account
 from wallet.errors import BadAmount, BadDescriptor, BadKey, BadPsbt, BadUri, BadWords, DamagedFile
 from wallet.hd import (
     ExtendedPrivateKey,
@@ -32,6 +32,7 @@ from wallet.hd import (
 )
 from wallet.keystore import WalletFile
 from wallet.ledger import Ledger
+from wallet.ledger_file import ledger_from_json, ledger_to_json
 from wallet.psbt.fields import In, field_key
 from wallet.psbt.packet import MAGIC, Psbt
 from wallet.script_expression import parse_descriptor
@@ -80,7 +81,7 @@ def read_ledger(text: str) -> Ledger:
         value = json.loads(text)
     except (ValueError, RecursionError):
         raise DamagedFile("no JSON") from None
-    return Ledger.from_json(value)
+    return ledger_from_json(value)
 
 
 def extended(secret: int, depth: int, index: int, chain_code: bytes, private: bool) -> Any:
@@ -103,12 +104,13 @@ public_keys = st.builds(
     extended, st.integers(1, 50), st.just(3), indexes, chain_codes, st.just(False)
 )
 paths = st.lists(indexes, min_size=1, max_size=6).map(tuple)
+seeds = st.binary(min_size=16, max_size=64).map(ExtendedPrivateKey.from_seed)
 descriptors = st.builds(
-    Descriptor,
-    st.sampled_from(sorted(WRAPPERS)),
-    st.binary(min_size=4, max_size=4),
-    paths,
-    public_keys,
+    Account.of_master,
+    seeds,
+    st.just(REGTEST),
+    st.sampled_from(sorted(KINDS)),
+    st.integers(0, 2**31 - 1),
 )
 words = st.one_of(
     [
@@ -137,8 +139,8 @@ def wallet_file(tape: Tape) -> WalletFile:
 files = made.strategy(wallet_file, 60)
 LEDGER = {
     "tip": [7, "ab" * 32],
-    "next": [1, 2],
-    "scanned": [21, 22],
+    "next": [[0, 0, 1], [0, 1, 2]],
+    "scanned": [[0, 0, 21], [0, 1, 22]],
     "transactions": [
         {
             "txid": "cd" * 32,
@@ -146,7 +148,7 @@ LEDGER = {
             "status": [5, "ef" * 32, 1_700_000_000],
             "coinbase": False,
             "sent_here": True,
-            "credits": [[0, 1000, [0, 3]]],
+            "credits": [[0, 1000, [0, 0, 3]]],
             "debits": [["01" * 32, 1, 2000]],
             "fee": 141,
         }
@@ -257,9 +259,9 @@ PARSERS = [
         hostile={"ones": long_text("", "1"), "z": long_text("tpub", "z")},
     ),
     Parser(
-        "descriptor",
-        lambda text: Descriptor.parse(text, REGTEST),
-        lambda descriptor: descriptor.text(REGTEST),
+        "account",
+        lambda text: Account.parse(text, REGTEST),
+        lambda account: account.text(),
         descriptors,
         BadDescriptor,
         False,
@@ -338,8 +340,8 @@ PARSERS = [
     Parser(
         "wallet's history",
         read_ledger,
-        lambda ledger: json.dumps(ledger.to_json()),
-        st.just(LEDGER).map(Ledger.from_json),
+        lambda ledger: json.dumps(ledger_to_json(ledger)),
+        st.just(LEDGER).map(ledger_from_json),
         DamagedFile,
         False,
     ),

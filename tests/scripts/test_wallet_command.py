@@ -72,7 +72,7 @@ def test_a_password_is_asked_for_twice_when_new(cli: CommandLine, terminal: list
     ran = cli.run("wallet", "restore", "rich")
     assert ran.code == 0
     assert "Its coins are found by: farthing wallet balance rich" in ran.out
-    assert "bcrt1qquv9lg5g2r4jkr0ahun0ddfg5xntxjelwjpnuw" in ran.out
+    assert "bcrt1pfewlxm8meyyvgjydfu7v8j4ej64symj6ut8sf66h9germp94qgzs92e5zv" in ran.out
     assert "junk" not in ran.out + ran.err
 
 

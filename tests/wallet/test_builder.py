@@ -35,7 +35,7 @@ DUST = {"p2pkh": 546, "p2sh": 540, "p2wpkh": 294, "p2wsh": 330, "p2tr": 330}  # 
 
 def coins_of(values: list[int]) -> list[Coin]:
     return [
-        Coin(OutPoint(number.to_bytes(32, "big"), 0), value, KeyPath(0, number), 1, False, False)
+        Coin(OutPoint(number.to_bytes(32, "big"), 0), value, KeyPath(0, 0, number), 1, False, False)
         for number, value in enumerate(values)
     ]
 

@@ -19,7 +19,7 @@ def paid(tmp_path: Path) -> Wallet:
     """A wallet with a file, paid 1 and 2 coins at its first address in one transaction."""
     wallet, _ = Wallet.create(tmp_path / "a.wallet", REGTEST, "password", scrypt_n=16_384)
     chain = FakeChain()
-    script = wallet._descriptor.script(0, 0)
+    script = wallet.accounts[0].script(0, 0)
     chain.pay((script, COIN), (b"\x6a", 0), (script, 2 * COIN), confirm=True)
     wallet.sync(chain)  # type: ignore[arg-type]
     return wallet

@@ -28,8 +28,10 @@ def client(node: FakeNode) -> EsploraClient:
 @pytest.fixture
 def rich(node: FakeNode, client: EsploraClient, tmp_path: Path) -> Wallet:
     """Coins of 1, 2 and 4 at three addresses, and one of 50 just mined."""
-    wallet, _ = Wallet.create(tmp_path / "a.wallet", REGTEST, "x", WORDS, scrypt_n=2**14)
-    scripts = [wallet._descriptor.script(0, number) for number in range(4)]
+    wallet, _ = Wallet.create(
+        tmp_path / "a.wallet", REGTEST, "x", WORDS, kinds=["wpkh"], scrypt_n=2**14
+    )
+    scripts = [wallet.accounts[0].script(0, number) for number in range(4)]
     for number in range(3):
         node.chain.pay((scripts[number], 2**number * COIN), confirm=True)
     node.chain.mine(scripts[3])
@@ -56,7 +58,7 @@ def test_all_that_is_left_goes_to_one(rich: Wallet) -> None:
 def test_what_costs_more_than_it_is_worth_stays(
     node: FakeNode, client: EsploraClient, rich: Wallet
 ) -> None:
-    node.chain.pay((rich._descriptor.script(0, 0), 600), confirm=True)
+    node.chain.pay((rich.accounts[0].script(0, 0), 600), confirm=True)
     rich.sync(client)
     assert len(rich.prepare([(STRANGERS[0], None)], feerate=8).coins) == 4
     assert len(rich.prepare([(STRANGERS[0], None)], feerate=9).coins) == 3
@@ -78,7 +80,7 @@ def test_coins_that_are_named_pay_all_and_alone(rich: Wallet) -> None:
 def test_a_coin_that_cannot_be_spent_is_named_with_the_reason(
     node: FakeNode, client: EsploraClient, rich: Wallet
 ) -> None:
-    node.chain.pay((rich._descriptor.script(0, 0), 5 * COIN))
+    node.chain.pay((rich.accounts[0].script(0, 0), 5 * COIN))
     rich.sync(client)
     coins = by_value(rich)
     rich.freeze(coins[COIN])

@@ -24,7 +24,7 @@ from wallet.psbt.packet import Psbt, combine
 from wallet.psbt.signing import keys_of_descriptors, keys_of_master, sign
 from wallet.psbt.update import update
 from wallet.script_expression import parse_descriptor
-from wallet.signer import verify
+from wallet.verification import verify
 
 COIN = 100_000_000
 H = 2**31

@@ -47,7 +47,7 @@ def made(body: str, values: list[int], paid: int, rate: int, seed: int = 1) -> P
     outputs = [TxOut(value, ours.script(0, index)) for index, value in enumerate(values)]
     source = Transaction(2, [TxIn(OutPoint(b"\x05" * 32, 0), b"\x51")], outputs, 0)
     coins = [
-        Coin(OutPoint(source.txid, index), value, KeyPath(0, index), 5, False, False)
+        Coin(OutPoint(source.txid, index), value, KeyPath(0, 0, index), 5, False, False)
         for index, value in enumerate(values)
     ]
     sources, payment = {source.txid: source}, TxOut(paid, SOMEBODY)

@@ -13,9 +13,9 @@ SOMEBODY = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 
 
 def wallet_with(*values: int) -> Wallet:
-    wallet, chain = Wallet.in_memory(WORDS, REGTEST), FakeChain()
+    wallet, chain = Wallet.in_memory(WORDS, REGTEST, kind="wpkh"), FakeChain()
     for number, value in enumerate(values):
-        chain.pay((wallet._descriptor.script(0, number), value), confirm=True)
+        chain.pay((wallet.accounts[0].script(0, number), value), confirm=True)
     wallet.sync(chain)  # type: ignore[arg-type]
     return wallet
 

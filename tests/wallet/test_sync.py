@@ -14,17 +14,18 @@ from chain.params import CLASSROOM, REGTEST
 from chain.transaction import Transaction, TxOut
 from tests.wallet.fake_node import FakeChain, FakeNode, shown
 from wallet import Wallet
+from wallet.account import RECEIVE, Account
 from wallet.client import EsploraClient
-from wallet.descriptor import RECEIVE, Descriptor
 from wallet.errors import NodeNonsense, NodeUnreachable, NotEnoughMoney
 from wallet.hd import ExtendedPrivateKey
-from wallet.ledger import Balance, Ledger, Status
+from wallet.ledger import Balance, Status
+from wallet.ledger_file import ledger_from_json, ledger_to_json
 from wallet.mnemonic import seed
 
 COIN = 100_000_000
 WORDS = "test " * 11 + "junk"
 OTHER = "0014" + "07" * 20
-KEYS = Descriptor.of_account(ExtendedPrivateKey.from_seed(seed(WORDS)), CLASSROOM)
+KEYS = Account.of_master(ExtendedPrivateKey.from_seed(seed(WORDS)), CLASSROOM)
 SCRIPTS = {(branch, index): KEYS.script(branch, index) for branch in (0, 1) for index in range(70)}
 STRANGER = str(script_to_address(bytes.fromhex(OTHER), CLASSROOM))
 
@@ -455,7 +456,7 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def the_ledger_survives_its_file(self) -> None:
         ledger = self.wallet._ledger
-        assert Ledger.from_json(json.loads(json.dumps(ledger.to_json()))) == ledger
+        assert ledger_from_json(json.loads(json.dumps(ledger_to_json(ledger)))) == ledger
 
 
 Life.TestCase.settings = settings(

@@ -17,7 +17,7 @@ from wallet.errors import AbsurdFee, PsbtIncomplete, PsbtMismatch
 from wallet.psbt.fields import In, field_key, of_kind, read_witness, write_witness
 from wallet.psbt.inputs import LEGACY, TAPROOT, Spend, fee, is_final, read_spend, spent_outputs
 from wallet.psbt.packet import Psbt, get
-from wallet.signer import verify
+from wallet.verification import verify
 
 MAX_FEE = 10_000_000  # satoshis: 0.1 coins, Core's -maxtxfee
 _KEPT = {In.NON_WITNESS_UTXO, In.WITNESS_UTXO, In.POR_COMMITMENT}

@@ -87,14 +87,17 @@ def sign(
     """
     _refuse_network(params)
     inputs, added = [dict(fields) for fields in psbt.inputs], 0
-    for number, fields in enumerate(inputs):
-        if is_final(fields) or not _is_ours(psbt, number, find):
-            continue
-        spend = read_spend(psbt, number)
+    ours = [n for n, each in enumerate(inputs) if not is_final(each) and _is_ours(psbt, n, find)]
+    spends = [read_spend(psbt, number) for number in ours]
+    has_taproot = any(spend.kind == TAPROOT for spend in spends)
+    shared = PrecomputedSighash(psbt.transaction, spent_outputs(psbt) if has_taproot else ())
+    for spend in spends:
         _check_hash_type(psbt, spend, any_hash_type)
-        make = _sign_taproot if spend.kind == TAPROOT else _sign_ecdsa
-        news = make(psbt, spend, find, random_bytes)
-        fields.update(news)
+        if spend.kind == TAPROOT:
+            news = _sign_taproot(spend, find, shared, random_bytes)
+        else:
+            news = _sign_ecdsa(spend, find, shared)
+        inputs[spend.number].update(news)
         added += len(news)
     return psbt.with_inputs(inputs), added
 
@@ -149,10 +152,8 @@ def _check_hash_type(psbt: Psbt, spend: Spend, any_hash_type: bool) -> None:
         raise PsbtMismatch(f"input {spend.number} signs an output that is not there")
 
 
-def _sign_ecdsa(
-    psbt: Psbt, spend: Spend, find: KeyFinder, random_bytes: Callable[[int], bytes]
-) -> dict[bytes, bytes]:
-    digest = ecdsa_digest(psbt, spend, spend.hash_type)
+def _sign_ecdsa(spend: Spend, find: KeyFinder, shared: PrecomputedSighash) -> dict[bytes, bytes]:
+    digest = ecdsa_digest(shared, spend, spend.hash_type)
     made = {}
     for public, value in of_kind(spend.fields, In.BIP32_DERIVATION):
         secret, place = _secret(find, public, read_origin(value)), field_key(In.PARTIAL_SIG, public)
@@ -166,16 +167,19 @@ def _sign_ecdsa(
     return made
 
 
-def ecdsa_digest(psbt: Psbt, spend: Spend, hash_type: int) -> bytes:
+def ecdsa_digest(shared: PrecomputedSighash, spend: Spend, hash_type: int) -> bytes:
     """What an ECDSA signature of an input signs."""
     if spend.kind == LEGACY:
-        return legacy_sighash(psbt.transaction, spend.number, spend.code, hash_type)
+        return legacy_sighash(shared.tx, spend.number, spend.code, hash_type)
     value = spend.spent.value
-    return witness_v0_sighash(psbt.transaction, spend.number, spend.code, value, hash_type)
+    return witness_v0_sighash(shared.tx, spend.number, spend.code, value, hash_type, shared)
 
 
 def _sign_taproot(
-    psbt: Psbt, spend: Spend, find: KeyFinder, random_bytes: Callable[[int], bytes]
+    spend: Spend,
+    find: KeyFinder,
+    shared: PrecomputedSighash,
+    random_bytes: Callable[[int], bytes],
 ) -> dict[bytes, bytes]:
     internal = get(spend.fields, In.TAP_INTERNAL_KEY)
     if internal is None:
@@ -191,7 +195,6 @@ def _sign_taproot(
         raise PsbtMismatch(f"input {spend.number}: internal key and tree are not those of the coin")
     if curve.public_key(secret)[0] == 3:  # the key with an even y is meant (BIP 340)
         secret = curve.negate_secret(secret)
-    shared = PrecomputedSighash(psbt.transaction, spent_outputs(psbt))
     digest = taproot_sighash(shared, spend.number, spend.hash_type)
     signature = curve.sign_schnorr(curve.add_to_secret(secret, tweak), digest, random_bytes(32))
     if not curve.verify_schnorr(output_key, signature, digest):

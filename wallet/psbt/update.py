@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from chain.encoding import var_bytes
 from chain.script.script import witness_program
-from chain.transaction import Transaction
+from chain.transaction import OutPoint, Transaction, TxOut
 from wallet.psbt.fields import (
     In,
     Out,
@@ -34,16 +34,18 @@ def update(
 ) -> Psbt:
     """The packet with what is known; `sources` are transactions by txid, in wire order."""
     scripts = {output.script_pubkey for output in psbt.transaction.outputs}
-    spent = []
-    for each in psbt.transaction.inputs:
-        source = sources.get(each.outpoint.txid)
-        has_output = source is not None and each.outpoint.index < len(source.outputs)
-        spent.append(source.outputs[each.outpoint.index] if source and has_output else None)
+    spent = [_spent(each.outpoint, sources) for each in psbt.transaction.inputs]
     scripts |= {output.script_pubkey for output in spent if output is not None}
-    known = find(descriptors, scripts, look_ahead)
+    return fill(psbt, find(descriptors, scripts, look_ahead), sources)
+
+
+def fill(
+    psbt: Psbt, known: Mapping[bytes, Expansion], sources: Mapping[bytes, Transaction]
+) -> Psbt:
+    """The packet with what is known of scriptPubKeys, and the transactions that it spends."""
     inputs = []
-    for fields, each, output in zip(psbt.inputs, psbt.transaction.inputs, spent, strict=True):
-        found = dict(fields)
+    for fields, each in zip(psbt.inputs, psbt.transaction.inputs, strict=True):
+        found, output = dict(fields), _spent(each.outpoint, sources)
         if output is not None:
             expansion = known.get(output.script_pubkey)
             program = witness_program(_inner(output.script_pubkey, expansion))
@@ -79,6 +81,12 @@ def find(
         if len(found) == len(scripts):
             break
     return found
+
+
+def _spent(outpoint: OutPoint, sources: Mapping[bytes, Transaction]) -> TxOut | None:
+    source = sources.get(outpoint.txid)
+    has_output = source is not None and outpoint.index < len(source.outputs)
+    return source.outputs[outpoint.index] if source and has_output else None
 
 
 def _inner(script: bytes, expansion: Expansion | None) -> bytes:
