@@ -138,7 +138,9 @@ class StoredCoins:
                 return None
             # Who asks once (a payment comes) asks again (its block comes).
             coin = parse_row(Coin.read, raw, "a coin")
-            self.remember({outpoint: coin})
+            if len(self._cache) >= MAX_CACHED_COINS:
+                self._cache.clear()
+            self._cache[outpoint] = coin
         return coin
 
     def __iter__(self) -> Iterator[tuple[OutPoint, Coin]]:
@@ -148,7 +150,7 @@ class StoredCoins:
             yield outpoint, parse_row(Coin.read, value, "a coin")
 
     def remember(self, changes: Mapping[OutPoint, Coin | None]) -> None:
-        """Follow changes that have been written to the store, or keep what was read there."""
+        """Follow changes that have been written to the store."""
         if len(self._cache) + len(changes) > MAX_CACHED_COINS:
             self._cache.clear()
         for outpoint, coin in changes.items():
