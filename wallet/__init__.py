@@ -18,6 +18,7 @@ Reading order, which is also the import order: a file imports only files above i
     conflicts       transactions of which only one can be
     ledger_file     the ledger in the wallet's file
     labels          what the owner calls addresses, transactions, coins
+    package         what waits together, and what a child must add
     refusals        what to do when a node says no
     client          a node's Esplora API
     sync            what a node says, brought into the ledger

@@ -61,7 +61,8 @@ SPEND_WITNESS_VSIZE, SPEND_LEGACY_VSIZE = 67, 148  # Core's estimate of an input
 class Draft:
     """A payment ready to be looked at and signed: `fee` and `change` in satoshis (0: no change).
 
-    `weight` is that of the signed transaction, in weight units.
+    `weight` is that of the signed transaction, in weight units; `for_parents` is that part of the
+    fee which pays for pending transactions that it spends from.
     """
 
     transaction: Transaction
@@ -70,6 +71,7 @@ class Draft:
     fee: int
     change: int
     weight: int
+    for_parents: int = 0
 
     @property
     def vsize(self) -> int:
@@ -85,6 +87,8 @@ class Purse:
     funding: Callable[[Coin], TxOut]
     change_script: bytes
     weight: Callable[[Coin], int] = lambda _: INPUT_WEIGHT
+    debt: Callable[[Sequence[Coin]], int] = lambda _: 0
+    """Satoshis by which who spends these must pay for the pending transactions they come from."""
 
 
 def payable_script(address: str, params: Params) -> bytes:
@@ -214,7 +218,8 @@ def _draft(
         )
     inputs = tuple(TxIn(coin.outpoint, b"", SEQUENCE_REPLACEABLE, ()) for coin in coins)
     transaction = Transaction(VERSION, inputs, tuple(outputs), locktime)
-    return Draft(transaction, tuple(coins), spent, fee, change, _weight(coins, outputs, purse))
+    weight, debt = _weight(coins, outputs, purse), purse.debt(coins)
+    return Draft(transaction, tuple(coins), spent, fee, change, weight, debt)
 
 
 def _choose(
@@ -247,7 +252,7 @@ def _choose(
     )
     places = select(candidates, goal, rng, is_dear=is_dear(rate_per_kvb))
     if places is None:
-        fees = [fee_of(purse.weight(coin), rate_per_kvb) for coin in paying]
+        fees = [coin.value - _candidate(coin, purse, rate_per_kvb).value for coin in paying]
         most = fee_of(MAX_WEIGHT, rate_per_kvb)
         need = target + min(sum(fees) if fees else fee_of(heaviest, rate_per_kvb), most)
         raise _not_enough(sum(coin.value for coin in paying), need, len(paying))
@@ -256,7 +261,7 @@ def _choose(
 
 def _candidate(coin: Coin, purse: Purse, rate_per_kvb: int) -> Candidate:
     weight = purse.weight(coin)
-    fee = fee_of(weight, rate_per_kvb)
+    fee = fee_of(weight, rate_per_kvb) + purse.debt([coin])
     return Candidate(coin.value - fee, fee - fee_of(weight, CALM_RATE_PER_KVB), weight)
 
 
@@ -286,6 +291,7 @@ def _least_change(purse: Purse, coins: Sequence[Coin], rate_per_kvb: int) -> int
 def _left(coins: Sequence[Coin], outputs: Sequence[TxOut], purse: Purse, rate_per_kvb: int) -> int:
     """What outputs and fee leave of the coins; below 0 if they are not enough."""
     fee = _ceil(rate_per_kvb * _ceil(_weight(coins, outputs, purse), 4), 1000)
+    fee += purse.debt(coins)
     return sum(c.value for c in coins) - sum(output.value for output in outputs) - fee
 
 

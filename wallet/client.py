@@ -38,6 +38,7 @@ from wallet.errors import (
     WrongNetwork,
 )
 from wallet.ledger import Status, Tip
+from wallet.package import Waiting
 from wallet.refusals import advice
 
 CONNECT_TIMEOUT_S = 5.0
@@ -60,15 +61,6 @@ class HistoryRow(NamedTuple):
 
     txid: bytes
     status: Status
-
-
-class Waiting(NamedTuple):
-    """A transaction that waits, as the node tells it: satoshis, virtual bytes, what it spends."""
-
-    txid: bytes
-    fee: int
-    vsize: int
-    parents: frozenset[bytes]
 
 
 class _Session(requests.Session):

@@ -8,6 +8,7 @@ import random
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -83,12 +84,18 @@ class Payer(ABC):
         usable = [coin for coin in spendable if account in (None, coin.path.account)]
         if coins is not None:
             usable = payments.chosen_coins(self._ledger, coins, maturity)
+        rate = rate_per_kvb(feerate)
+        account = _change_account(usable) if account is None else account
+        purse = replace(
+            self._purse(usable, account),
+            debt=lambda some: payments.debt_of(some, self._ledger, rate),
+        )
         try:
             return payments.pay(
                 recipients,
-                self._purse(usable, _change_account(usable) if account is None else account),
+                purse,
                 self.params,
-                rate_per_kvb(feerate),
+                rate,
                 rng,
                 use_all=coins is not None,
                 locktime=self._lock_time(rng, now),

@@ -12,16 +12,17 @@ Reference: wallet/spend.cpp, DiscourageFeeSniping; BIP 125 (signalled by builder
 
 import random
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from chain.encoding import display_hash, parse_hash
 from chain.params import Params
-from chain.transaction import OutPoint
+from chain.transaction import OutPoint, Transaction
 from wallet.amounts import with_unit
 from wallet.builder import Draft, Purse, build, build_all, payable_script, payment
 from wallet.errors import BadAmount, CoinUnavailable
 from wallet.ledger import Coin, Ledger, Tip
+from wallet.package import Waiting, missing_fee
 
 MAX_TIP_AGE_S = 8 * 3600  # Core's MAX_ANTI_FEE_SNIPING_TIP_AGE
 MAX_STEP_BACK = 100  # blocks, in one payment of ten: Core's
@@ -109,6 +110,24 @@ def frozen_with(ledger: Ledger, outpoints: Collection[OutPoint], *, freeze: bool
             raise CoinUnavailable(f"coin {format_outpoint(outpoint)} {_complaint(None, ledger, 0)}")
     chosen = frozenset(outpoints)
     return replace(ledger, frozen=ledger.frozen | chosen if freeze else ledger.frozen - chosen)
+
+
+def debt_of(coins: Iterable[Coin], ledger: Ledger, rate_per_kvb: int) -> int:
+    """What spending these must add, in satoshis, so that what they come from is mined as soon.
+
+    Of transactions with inputs of others the fee is not known: they are left to themselves.
+    """
+    txids = [coin.outpoint.txid for coin in coins if coin.height is None]
+    waiting: dict[bytes, Waiting] = {}
+    queue = list(txids)
+    while queue:
+        entry = ledger.entries.get(queue.pop())
+        if entry and entry.status.height is None and entry.fee is not None:
+            parents = frozenset(debit.outpoint.txid for debit in entry.debits)
+            vsize = Transaction.parse(entry.raw).vsize
+            waiting[entry.txid] = Waiting(entry.txid, entry.fee, vsize, parents)
+            queue += parents - set(waiting)
+    return missing_fee(txids, waiting, rate_per_kvb)
 
 
 def lock_time(tip: Tip | None, now: int, rng: random.Random) -> int:

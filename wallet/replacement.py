@@ -21,10 +21,11 @@ from wallet.account import CHANGE
 from wallet.builder import Draft, Purse, build, build_all
 from wallet.errors import AbsurdFee, NodeNonsense, NotEnoughMoney, NotPending
 from wallet.ledger import Coin, Entry, Ledger
+from wallet.package import Waiting, above, missing_fee, rate_of
 
 if TYPE_CHECKING:
     # lazy: who hands a client in has loaded it; reading balances must not wait for HTTP
-    from wallet.client import EsploraClient, Waiting
+    from wallet.client import EsploraClient
 
 INCREMENTAL_RATE_PER_KVB = 100  # Core's -incrementalrelayfee: what each relayed byte must add
 STEP_PER_KVB = 1_000  # how much better than the old one where nobody says; older nodes ask for it
@@ -82,8 +83,8 @@ def rivals(client: "EsploraClient", entry: Entry) -> Rivals:
     whole = list(waiting.values())
     packages = [[member] for member in whole[:1]] + [whole]
     for member in whole[1:]:
-        packages.append([waiting[txid] for txid in _above(member, waiting)])
-    rates = [_rate(package) for package in packages]
+        packages.append([waiting[txid] for txid in above([member.txid], waiting)])
+    rates = [rate_of(package) for package in packages]
     return Rivals(sum(member.fee for member in whole), max(rates))
 
 
@@ -102,24 +103,16 @@ def refuse_too_low(rate_per_kvb: int, beaten: Rivals) -> None:
         )
 
 
-def _above(member: "Waiting", waiting: "dict[bytes, Waiting]") -> set[bytes]:
-    """A member of the family and those above it."""
-    above, new = set[bytes](), {member.txid}
-    while new:
-        above |= new
-        new = {txid for known in new for txid in waiting[known].parents if txid in waiting} - above
-    return above
-
-
 def missing_for(client: "EsploraClient", entry: Entry, rate_per_kvb: int) -> int:
     """What a child must add so that this transaction and all it waits for pay such a rate."""
-    waiting = list(_family(client, entry.txid, upwards=True))
-    if rate_per_kvb <= _rate(waiting[:1]) and rate_per_kvb <= _rate(waiting):
+    waiting = {member.txid: member for member in _family(client, entry.txid, upwards=True)}
+    missing = missing_fee([entry.txid], waiting, rate_per_kvb)
+    if missing <= 0:
         raise NotPending(
-            f"{display_hash(entry.txid)} pays {_rate(waiting) / 1000:g} sat/vB already; "
+            f"{display_hash(entry.txid)} pays {rate_of(waiting.values()) / 1000:g} sat/vB already; "
             "name a higher rate"
         )
-    return sum(max(0, _fee(rate_per_kvb, member.vsize) - member.fee) for member in waiting)
+    return missing
 
 
 def outbid(
@@ -241,7 +234,7 @@ def _settled(
     raise AbsurdFee("no fee settles this; wait for the next block")
 
 
-def _family(client: "EsploraClient", txid: bytes, *, upwards: bool) -> "Iterable[Waiting]":
+def _family(client: "EsploraClient", txid: bytes, *, upwards: bool) -> Iterable[Waiting]:
     """The transaction and all that it waits for (upwards) or that waits for it, itself first."""
     seen, queue, count = {txid}, [txid], 0
     while queue:
@@ -259,11 +252,6 @@ def _family(client: "EsploraClient", txid: bytes, *, upwards: bool) -> "Iterable
         seen |= near
         if count > MAX_FAMILY or len(seen) > MAX_FAMILY * MAX_FAMILY:
             raise NodeNonsense("the node tells of more waiting transactions than any node holds")
-
-
-def _rate(package: "Sequence[Waiting]") -> int:
-    fee, vsize = sum(member.fee for member in package), sum(member.vsize for member in package)
-    return -(-fee * 1000 // max(vsize, 1))
 
 
 def _fee(rate_per_kvb: int, vsize: int) -> int:

@@ -66,6 +66,7 @@ def summarise(
     own = sum(output.value for output in outputs if output.script_pubkey in ours)
     spent = sum(output.value for output in draft.spent_outputs)
     wanted = draft.fee if rate_per_kvb is None else -(-rate_per_kvb * draft.vsize // 1000)
+    wanted += draft.for_parents
     return Summary(
         payees=tuple((_named(output, params), output.value) for output in payees),
         fee=draft.fee,

@@ -230,3 +230,17 @@ def test_a_seed_gives_the_same_draft(node: RealNode, alice: Wallet, bob: Wallet)
     txid = alice.send(node.client, [(bob.address(), COIN)], feerate=1)
     drafts = [alice.bump(node.client, txid, rng=random.Random(5)) for _ in range(2)]
     assert drafts[0] == drafts[1]
+
+
+def test_who_spends_change_that_waits_pays_for_its_parents(
+    node: RealNode, alice: Wallet, bob: Wallet
+) -> None:
+    """Three payments in a row, two of them cheap: the third is mined with them at its rate."""
+    alice.send(node.client, [(bob.address(), 120 * COIN)], feerate=1)
+    alice.send(node.client, [(bob.address(), COIN)], feerate=2)
+    draft = alice.prepare([(bob.address(), COIN)], feerate=10)
+    assert draft.for_parents == draft.fee - 10 * draft.vsize > 8 * 140
+    sent(alice, node, draft)
+    assert 10 <= total_rate(list(node.served.node.mempool)) < 10.1
+    assert alice.summary(draft, 10).given_up == 0
+    assert alice.prepare([(bob.address(), COIN)], feerate=5).for_parents == 0

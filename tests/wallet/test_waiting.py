@@ -5,9 +5,10 @@ import json
 import pytest
 
 from tests.wallet.fake_node import FakeNode, shown
-from wallet.client import EsploraClient, Waiting
+from wallet.client import EsploraClient
 from wallet.errors import NodeNonsense
 from wallet.ledger import Entry, Status
+from wallet.package import Waiting
 from wallet.replacement import rivals
 
 TXID, PARENT = b"\x01" * 32, b"\x02" * 32
