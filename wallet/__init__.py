@@ -22,6 +22,7 @@ Reading order, which is also the import order: a file imports only files above i
     refusals        what to do when a node says no
     client          a node's Esplora API
     sync            what a node says, brought into the ledger
+    catch_up        what is new since, from blocks and what waits alone
     coin_selection  which coins pay
     builder         an unsigned transaction with change
     payments        a payment drawn up: who gets what, from which coins

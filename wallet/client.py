@@ -51,6 +51,7 @@ MAX_TEXT_BYTES = 10_000
 PAGE_SIZE = 25  # confirmed transactions a page: Esplora's contract
 MEMPOOL_PAGE_SIZE = 50  # pending ones that a script's first page holds at most
 MAX_HISTORY = 100_000  # transactions of one script
+MAX_WAITING = 2_000  # transactions of a mempool that are told apart from one sync to the next
 MAX_HEIGHT = 2**31
 FALLBACK_FEERATE = Decimal(1)  # satoshis a virtual byte, for a node that has no estimates
 MAX_ESTIMATE = Decimal(200)  # a node may not talk us into more; a person may choose more
@@ -134,6 +135,14 @@ class EsploraClient:
             if len(confirmed) < PAGE_SIZE:
                 return
             route = f"{base}/chain/{display_hash(confirmed[-1].txid)}"
+
+    def waiting_txids(self) -> set[bytes] | None:
+        """The ids of all that waits at the node; None if they are more than MAX_WAITING."""
+        try:
+            txids = {parse_hash(txid) for txid in self._json("/mempool/txids")}
+        except (TypeError, ValueError, AttributeError):
+            raise self._nonsense("its list of what waits") from None
+        return txids if len(txids) <= MAX_WAITING else None
 
     def transaction(self, txid: bytes) -> Transaction | None:
         """A transaction from its raw bytes, its id recomputed; None if the node has it not."""

@@ -168,6 +168,8 @@ class Ledger:
     next_index: Mapping[Lane, int] = field(default_factory=dict)
     scanned: Mapping[Lane, int] = field(default_factory=dict)
     frozen: frozenset[OutPoint] = frozenset()  # coins that the owner keeps back
+    # The txids that waited at the node at that tip, ours or not; None if they were too many.
+    waiting: frozenset[bytes] | None = None
 
     def coins(self) -> list[Coin]:
         """Every unspent output of ours, pending and immature ones included."""

@@ -15,6 +15,7 @@ def ledger_to_json(ledger: Ledger) -> dict[str, Any]:
         "tip": ledger.tip,
         "next": _lanes_to_json(ledger.next_index),
         "scanned": _lanes_to_json(ledger.scanned),
+        "waiting": None if ledger.waiting is None else sorted(map(display_hash, ledger.waiting)),
         "frozen": sorted([display_hash(coin.txid), coin.index] for coin in ledger.frozen),
         "transactions": [_entry_to_json(entry) for entry in ledger.entries.values()],
     }
@@ -27,10 +28,11 @@ def ledger_from_json(value: Mapping[str, Any]) -> Ledger:
         next_index, scanned = _lanes(value["next"]), _lanes(value["scanned"])
         tip = None if value["tip"] is None else Tip(*value["tip"])
         frozen = {OutPoint(parse_hash(txid), int(index)) for txid, index in value["frozen"]}
+        waiting = None if value["waiting"] is None else frozenset(map(parse_hash, value["waiting"]))
     except (LookupError, TypeError, ValueError):
         raise DamagedFile("the wallet's history is damaged; restore from the words") from None
     known = {entry.txid: entry for entry in entries}
-    return Ledger(known, tip, next_index, scanned, frozenset(frozen))
+    return Ledger(known, tip, next_index, scanned, frozenset(frozen), waiting)
 
 
 def _lanes_to_json(numbers: Mapping[Lane, int]) -> list[list[int]]:

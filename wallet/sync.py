@@ -47,14 +47,20 @@ def synchronise(
     """The ledger as the node sees it now. `full` reads every history whole. Raises NodeError."""
     search = _Search(client, accounts, ledger, full)
     for _ in range(ATTEMPTS):
-        tip = client.tip()
+        tip, before = client.tip(), client.waiting_txids()
         search.run()
         chosen = without_conflicts(search.records())
         nothing_vanished_or_clashed = len(chosen) == len(search.statuses)
         if nothing_vanished_or_clashed and client.tip() == tip:
-            return search.ledger_of(chosen, tip)
+            waiting = _both(before, client.waiting_txids())
+            return replace(search.ledger_of(chosen, tip), waiting=waiting)
     # Read while the chain moved: good enough to show, not to build on; the next sync reads it all.
-    return replace(search.ledger_of(chosen, tip), scanned={})
+    return replace(search.ledger_of(chosen, tip), scanned={}, waiting=None)
+
+
+def _both(before: set[bytes] | None, after: set[bytes] | None) -> frozenset[bytes] | None:
+    """What waited all the time that histories were read: it was seen."""
+    return None if before is None or after is None else frozenset(before & after)
 
 
 @dataclass

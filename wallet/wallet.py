@@ -32,6 +32,7 @@ from wallet.account import (
 )
 from wallet.amounts import rate_per_kvb
 from wallet.builder import Draft, Purse
+from wallet.catch_up import catch_up
 from wallet.errors import (
     BadDescriptor,
     DamagedFile,
@@ -225,7 +226,8 @@ class Wallet(Payer):
 
     def sync(self, client: "EsploraClient", *, full: bool = False) -> None:
         """Learn from a node what happened. `full` reads all again: nodes can hide things."""
-        self._replace(synchronise(client, self.accounts, self._ledger, full=full))
+        ledger = None if full else catch_up(client, self.accounts, self._ledger)
+        self._replace(ledger or synchronise(client, self.accounts, self._ledger, full=full))
 
     def balance(self) -> Balance:
         """Satoshis as of the last sync: confirmed, pending, immature."""

@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 from chain.transaction import OutPoint, Transaction, TxIn, TxOut
 from wallet.errors import NodeRefused
@@ -137,6 +138,19 @@ class FakeChain:
     def tip(self) -> Tip:
         return Tip(len(self.blocks) - 1, self.blocks[-1][0])
 
+    def waiting_txids(self) -> set[bytes]:
+        return {tx.txid for tx in self.mempool}
+
+    def block(self, block_hash: bytes) -> SimpleNamespace | None:
+        """What a Block tells: its transactions, its time and the block before it."""
+        for height, (name, transactions) in enumerate(self.blocks):
+            if name == shown(block_hash):
+                before = self.blocks[height - 1][0] if height else "00" * 32
+                prev_hash = bytes.fromhex(before)[::-1]
+                header = SimpleNamespace(prev_hash=prev_hash, time=1_700_000_000 + height)
+                return SimpleNamespace(header=header, transactions=transactions)
+        return None
+
     def history(self, script: bytes) -> Iterator[tuple[bytes, Status]]:
         now = (self.blocks[-1], len(self.blocks), tuple(self.mempool))
         if self._indexed_at != now:
@@ -228,6 +242,8 @@ class FakeNode:
         if path == "/blocks":
             tip = self.chain.tip()
             return 200, json.dumps([{"id": tip.block_hash, "height": tip.height}]).encode()
+        if path == "/mempool/txids":
+            return 200, json.dumps([shown(tx.txid) for tx in self.chain.mempool]).encode()
         if path == "/fee-estimates":
             return 200, b'{"1": 5.5, "6": 2.0, "25": 1.0}'
         if path == "/tx" and body:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -11,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from chain.address import script_to_address
 from chain.params import CLASSROOM, REGTEST
-from chain.transaction import Transaction, TxOut
+from chain.transaction import OutPoint, Transaction, TxIn, TxOut
 from tests.wallet.fake_node import FakeChain, FakeNode, shown
 from wallet import Wallet
 from wallet.account import RECEIVE, Account
@@ -42,6 +43,11 @@ class CountingChain(FakeChain):
         self.rows = 0
         self.scripts = 0
         self.fetched = 0
+        self.read = 0
+
+    def block(self, block_hash: bytes) -> SimpleNamespace | None:
+        self.read += 1
+        return super().block(block_hash)
 
     def history(self, script: bytes) -> Iterator[tuple[bytes, Status]]:
         self.scripts += 1
@@ -121,15 +127,68 @@ def test_later_syncs_read_only_what_is_new(wallet: Wallet, chain: CountingChain)
     for n in range(60):
         chain.pay((receive(n % 3), 1_000 + n), confirm=True)
     sync(wallet, chain)
-    assert (chain.rows, chain.fetched) == (60, 60)
+    assert (chain.rows, chain.fetched, chain.read) == (60, 60, 0)
     chain.pay((receive(0), 5), confirm=True)
     sync(wallet, chain)
-    # Three used scripts: each is read down to the first line that is known; one line is new.
-    assert (chain.rows, chain.fetched) == (64, 61)
-    assert wallet.balance().confirmed == sum(range(1_000, 1_060)) + 5
+    # No history of an address is read, only the new block, and nothing if there is none.
+    for _ in range(3):
+        assert (chain.rows, chain.fetched, chain.read) == (60, 60, 1)
+        assert sync(wallet, chain).confirmed == sum(range(1_000, 1_060)) + 5
     before = chain.rows
     assert sync(wallet, chain, full=True).confirmed == sum(range(1_000, 1_060)) + 5
     assert chain.rows == before + 61
+
+
+def test_of_what_waits_only_the_new_is_fetched(wallet: Wallet, chain: CountingChain) -> None:
+    sync(wallet, chain)
+    for _ in range(5):
+        chain.pay((bytes.fromhex(OTHER), COIN))
+    chain.pay((receive(0), COIN))
+    for _ in range(2):
+        assert sync(wallet, chain) == (0, COIN, 0, 0)
+        assert (chain.rows, chain.fetched) == (0, 6)
+    chain.pay((receive(1), COIN))
+    assert sync(wallet, chain) == (0, 2 * COIN, 0, 0)
+    assert (chain.rows, chain.fetched) == (0, 7)
+
+
+def test_a_pending_chain_of_payments_is_followed_in_any_order(
+    wallet: Wallet, chain: FakeChain
+) -> None:
+    sync(wallet, chain)
+    first = chain.pay((receive(0), COIN))
+    second = Transaction(
+        2, (TxIn(OutPoint(first.txid, 0), b"", 1),), (TxOut(COIN - 9, receive(1)),), 0
+    )
+    third = Transaction(
+        2, (TxIn(OutPoint(second.txid, 0), b"", 1),), (TxOut(COIN - 99, bytes.fromhex(OTHER)),), 0
+    )
+    for tx in (second, third):
+        chain.broadcast(tx)
+    chain.mempool.reverse()
+    assert sync(wallet, chain) == (0, 0, 0, 0)
+    assert len(wallet.history()) == 3
+
+
+@pytest.mark.parametrize("blocks", [29, 30, 31])
+def test_after_many_blocks_the_histories_are_read(
+    wallet: Wallet, chain: CountingChain, blocks: int
+) -> None:
+    sync(wallet, chain)
+    chain.pay((receive(0), COIN))
+    for _ in range(blocks):
+        chain.mine()
+    assert sync(wallet, chain) == (COIN, 0, 0, 0)
+    assert (chain.read, chain.rows) == ((blocks, 0) if blocks <= 30 else (0, 1))
+
+
+def test_a_full_mempool_is_left_to_the_histories(wallet: Wallet, chain: CountingChain) -> None:
+    sync(wallet, chain)
+    for _ in range(301):
+        chain.pay((bytes.fromhex(OTHER), COIN))
+    chain.pay((receive(0), COIN))
+    assert sync(wallet, chain) == (0, COIN, 0, 0)
+    assert (chain.rows, chain.fetched) == (1, 1)
 
 
 def test_a_payment_confirms_elsewhere_after_a_reorganisation(
@@ -329,7 +388,7 @@ def test_a_history_larger_than_any(
     chain.pay((receive(0), COIN))
     chain.pay((receive(0), COIN))
     with pytest.raises(NodeNonsense, match="larger than any"):
-        sync(wallet, chain)
+        sync(wallet, chain, full=True)
 
 
 def test_a_sync_that_fails_halfway_changes_nothing(node: FakeNode, wallet: Wallet) -> None:
