@@ -205,7 +205,7 @@ def test_a_wallets_day(tmp_path: Path) -> None:
             seen.setdefault(" ".join(words[1:4]), []).append(shown.replace("\r", ""))
     (promised,) = blocks(page, "text")
     dry_run, sent = seen["wallet send dora"]
-    assert re.sub(r"bcrt1q\w+", "bcrt1q…", dry_run) == promised
+    assert re.sub(r"bcrt1p\w+", "bcrt1p…", dry_run) == promised
     assert dry_run in sent
     assert "pending    0.50000000 BTC" in seen["wallet balance dora"][0]
     before, after = seen["wallet history dora"]
