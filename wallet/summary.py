@@ -20,7 +20,8 @@ class Summary:
     """Amounts in satoshis; `payees` are addresses and what they get, our change left out.
 
     `given_up` is that part of the fee which would have been change but is too little for it. `left`
-    is what the wallet will hold. `coins` counts what is spent.
+    is what the wallet will hold. `coins` counts what is spent. `for_parents` is the part of the fee
+    that hurries payments from which these coins come.
     """
 
     payees: tuple[tuple[str, int], ...]
@@ -30,6 +31,7 @@ class Summary:
     given_up: int
     left: int
     coins: int
+    for_parents: int = 0
 
     @property
     def amount(self) -> int:
@@ -75,6 +77,7 @@ def summarise(
         given_up=0 if draft.change else max(0, draft.fee - wanted),
         left=held - spent + own,
         coins=len(draft.coins),
+        for_parents=draft.for_parents,
     )
 
 

@@ -76,10 +76,10 @@ def summary_lines(summary: "Summary", name: str) -> list[str]:
 def fee_line(summary: "Summary") -> str:
     """`282 sat (2.00 sat/vB, 0.01% of what is paid), for 1 coin spent`."""
     percent = summary.fee_percent
-    share = f", {percent}%" if percent else ", under 0.01%"
-    share = f"{share} of what is paid" if summary.payees else ""
+    share = f"{percent}%" if percent else "under 0.01%"
+    share = f", {share} of what is paid" if summary.payees else ""
     line = f"{summary.fee:,} sat ({summary.feerate} sat/vB{share}), "
     line += f"for {plural(summary.coins, 'coin')} spent"
-    if not summary.payees:
-        return line
-    return line + ("; that is much" if percent >= DEAR_PERCENT else "")
+    if summary.for_parents:
+        line += f", {summary.for_parents:,} sat of it for payments that wait before this one"
+    return line + ("; that is much" if summary.payees and percent >= DEAR_PERCENT else "")

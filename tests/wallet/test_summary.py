@@ -76,4 +76,5 @@ def test_as_programs_read_it() -> None:
         "given_up": 0,
         "left": COIN // 2 - 141,
         "coins": 1,
+        "for_parents": 0,
     }
