@@ -226,9 +226,16 @@ class Ledger:
         """Satoshis that lie at each of our keys."""
         return _sums((coin.path, coin.value) for coin in self._coins.values())
 
-    def used(self, lane: Lane) -> int:
-        """One more than the highest number ever paid: where a restore begins to count its gap."""
-        numbers = (c.path.number + 1 for _, c in self._credits() if c.path.lane == lane)
+    def used(self, lane: Lane, *, settled: bool = False) -> int:
+        """One more than the highest number ever paid: where a restore begins to count its gap.
+
+        With `settled` in a block: what still waits may never be, and is then not found again.
+        """
+        numbers = (
+            credit.path.number + 1
+            for entry, credit in self._credits()
+            if credit.path.lane == lane and not (settled and entry.status.height is None)
+        )
         return max(numbers, default=0)
 
     def with_next(self, path: KeyPath) -> "Ledger":

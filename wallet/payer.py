@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 
 from chain.encoding import display_hash
 from chain.params import Params
+from chain.script.templates import ScriptType, classify
 from chain.transaction import OutPoint, Transaction
 from wallet import payments, replacement
+from wallet.account import Account
 from wallet.amounts import rate_per_kvb
-from wallet.builder import Draft, Purse
+from wallet.builder import Draft, Purse, payable_script
 from wallet.conflicts import without_conflicts
 from wallet.errors import NotEnoughMoney, NotPending, WalletError
 from wallet.ledger import Coin, KeyPath, Ledger, Record, Status, entries_of
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     # lazy: who hands a client in has loaded it; reading balances must not wait for HTTP
     from wallet.client import EsploraClient
 
+# The first of these that is paid and that the wallet has too: the newest tells least.
+CHANGE_KINDS = (ScriptType.P2TR, ScriptType.P2WPKH, ScriptType.P2SH, ScriptType.P2PKH)
 DEFAULT_TARGET = 6  # blocks until a payment should confirm, Core's default
 
 
@@ -34,6 +38,7 @@ class Payer(ABC):
     """Whoever has coins, a ledger and a signature; methods raise WalletError, one line."""
 
     params: Params
+    accounts: tuple[Account, ...]
     _ledger: Ledger
 
     @abstractmethod
@@ -77,7 +82,8 @@ class Payer(ABC):
         """A payment of satoshis to addresses, at a rate in satoshis a virtual byte, unsigned.
 
         An amount of None takes all that is left. `coins` names those to pay from, all of them. With
-        an account only that one's pay; else change goes where the largest of them lies.
+        an account only that one's pay; else change goes to one whose addresses look like those paid
+        if there is one, or where the largest coin lies.
         """
         rng, maturity = rng or random.SystemRandom(), self.params.coinbase_maturity_blocks
         spendable = self._ledger.spendable(maturity)
@@ -85,7 +91,8 @@ class Payer(ABC):
         if coins is not None:
             usable = payments.chosen_coins(self._ledger, coins, maturity)
         rate = rate_per_kvb(feerate)
-        account = _change_account(usable) if account is None else account
+        if account is None:
+            account = self._change_account(usable, recipients)
         purse = replace(
             self._purse(usable, account),
             debt=lambda some: payments.debt_of(some, self._ledger, rate),
@@ -221,10 +228,14 @@ class Payer(ABC):
         rate = client.feerate(target) if feerate is None else feerate
         return self.broadcast(client, self.sign(self.prepare(recipients, feerate=rate), password))
 
+    def _change_account(self, coins: Sequence[Coin], recipients: Sequence[Recipient]) -> int:
+        """Where change does not stand out: beside its kind. Core: TransactionChangeType."""
+        paid = {classify(payable_script(address, self.params)) for address, _ in recipients}
+        for kind in [kind for kind in CHANGE_KINDS if kind in paid]:
+            for account in range(len(self.accounts)):
+                if classify(self._purse((), account).change_script) is kind:
+                    return account
+        return max(coins, key=lambda coin: coin.value).path.account if coins else 0
+
     def _lock_time(self, rng: random.Random, now: int | None) -> int:
         return payments.lock_time(self._ledger.tip, int(time.time()) if now is None else now, rng)
-
-
-def _change_account(coins: Sequence[Coin]) -> int:
-    """Where the largest coin lies, so that change does not stand out beside it."""
-    return max(coins, key=lambda coin: coin.value).path.account if coins else 0

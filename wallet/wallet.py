@@ -353,7 +353,11 @@ class Wallet(Payer):
         """These coins, what each weighs, and where their change goes."""
         ecdsa_size = ECDSA_SIZE if self.is_watch_only else LOW_R_ECDSA_SIZE
         weights = [input_weight(each.shape, ecdsa_size) for each in self.accounts]
-        change = self._next(account, self.accounts[account].change_branch)
+        owner = self.accounts[account]
+        change = self._next(account, owner.change_branch)
+        # Payments that never come to be must not lead it beyond where a restore looks.
+        last = self._ledger.used(change.lane, settled=True) + owner.gap_limit - 1
+        change = change._replace(number=min(change.number, last))
         return Purse(
             coins,
             self._proven_output,

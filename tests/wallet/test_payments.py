@@ -1,18 +1,20 @@
 """Payments drawn up: everything to one, coins by name, coins kept back, and the lock time."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from chain.address import script_to_address
+from chain.address import address_to_script, script_to_address
 from chain.params import REGTEST
+from chain.script.templates import classify
 from chain.transaction import OutPoint
 from tests.wallet.fake_node import FakeNode
 from wallet import Wallet
 from wallet.client import EsploraClient
 from wallet.errors import BadAmount, CoinUnavailable, NotEnoughMoney
-from wallet.ledger import Tip
+from wallet.ledger import KeyPath, Tip
 from wallet.payments import format_outpoint, lock_time, parse_outpoint
 
 COIN = 100_000_000
@@ -114,6 +116,49 @@ def test_frozen_coins_are_kept_back_until_they_are_not(
     assert again.prepare([(STRANGERS[0], 3 * COIN)], feerate=1).fee > 0
     with pytest.raises(CoinUnavailable, match="not in this wallet"):
         again.freeze(OutPoint(bytes(32), 0))
+
+
+KINDS = ("tr", "wpkh", "sh-wpkh", "pkh")
+PAID = {
+    "tr": "bcrt1p8wpt9v4frpf3tkn0srd97pksgsxc5hs52lafxwru9kgeephvs7rqjeprhg",
+    "wpkh": "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
+    "sh-wpkh": "2MzQwSSnBHWHqSAqtTVQ6v47XtaisrJa1Vc",
+    "pkh": "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn",
+}
+
+
+@pytest.mark.parametrize("paid", KINDS)
+def test_change_looks_like_what_is_paid_where_the_wallet_can(
+    node: FakeNode, client: EsploraClient, tmp_path: Path, paid: str
+) -> None:
+    path = tmp_path / "all.wallet"
+    every, _ = Wallet.create(path, REGTEST, "x", WORDS, scrypt_n=2**14, kinds=KINDS)
+    one, _ = Wallet.create(tmp_path / "one", REGTEST, "x", WORDS, scrypt_n=2**14, kinds=["wpkh"])
+    node.chain.pay((every._script(KeyPath(1, 0, 0)), COIN), confirm=True)
+    for wallet in (every, one):
+        wallet.sync(client)
+        draft = wallet.prepare([(PAID[paid], COIN // 3)], feerate=1)
+        (change,) = [o.script_pubkey for o in draft.transaction.outputs if o.value == draft.change]
+        kind = paid if wallet is every else "wpkh"
+        assert classify(change) is classify(address_to_script(PAID[kind], REGTEST))
+        assert change in wallet._ours()
+
+
+def test_change_never_lies_where_a_restore_does_not_look(
+    node: FakeNode, client: EsploraClient, rich: Wallet
+) -> None:
+    """Thirty payments that are lost before the one that is mined."""
+    for number in range(30):
+        rich.send(client, [(STRANGERS[0], COIN + number)], password="x", feerate=1)
+        if number < 29:
+            lost = node.chain.mempool.pop().txid
+            kept = {txid: e for txid, e in rich._ledger.entries.items() if txid != lost}
+            rich._ledger = replace(rich._ledger, entries=kept)
+    node.chain.mine()
+    rich.sync(client)
+    restored = Wallet.in_memory(WORDS, REGTEST, kind="wpkh")
+    restored.sync(client)
+    assert restored.balance() == rich.balance()
 
 
 def test_the_lock_time_is_the_tips_or_a_little_before() -> None:
