@@ -17,6 +17,7 @@ Reading order, which is also the import order: a file imports only files above i
     ledger          transactions that concern us: coins, balance, history
     conflicts       transactions of which only one can be
     ledger_file     the ledger in the wallet's file
+    merging         what two programs learnt of one wallet
     labels          what the owner calls addresses, transactions, coins
     package         what waits together, and what a child must add
     refusals        what to do when a node says no

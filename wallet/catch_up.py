@@ -37,6 +37,8 @@ def catch_up(client: "EsploraClient", accounts: Sequence[Account], ledger: Ledge
     if ledger.tip is None or ledger.waiting is None:
         return None
     tip, waiting = client.tip(), client.waiting_txids()
+    if tip == ledger.tip and frozenset(waiting or ()) == ledger.waiting:
+        return ledger  # without a look at its history
     blocks = _new_blocks(client, ledger.tip, tip)
     if blocks is None or waiting is None:
         return None

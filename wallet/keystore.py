@@ -1,16 +1,17 @@
 """The wallet's file: its public half readable without the password, its secrets sealed.
 
-    farthing-wallet 1 <SHA-256 of the format line and of everything below it>
+    farthing-wallet 2 <SHA-256 of the format line and of everything below it>
     {"descriptors": […], "network": "regtest", "sealed": {…}, "state": {…}}
+    <history, bytes to this file>
 
 The checksum notices accidents (any flipped byte, a piece missing) before anything is believed, so a
 damaged file and a wrong password are never confused. Against malice stands the seal, which also
-binds format, network and descriptors (wallet.sealing). What `state` and `sealed` hold is not known
-here.
+binds format, network and descriptors (wallet.sealing). What `state`, `sealed` and `history` hold is
+not known here; history is long, so it is only looked at by who needs it.
 
 A save is a new file beside the old one, flushed, then renamed over it: whatever happens in between,
-old or new is there, whole. Two processes that save one wallet never mix; the later one wins, and
-what the earlier one learnt comes back with the next sync.
+old or new is there, whole. Who saves says what it changes in the file as it is then, under a lock:
+of two processes that save one wallet, neither undoes what the other did.
 """
 
 import contextlib
@@ -19,32 +20,43 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from wallet.errors import DamagedFile, NoSuchWallet, WalletError, WalletExists
 
-FORMAT = 1
+try:
+    import fcntl
+except ImportError:  # Windows: there the last to save wins
+    fcntl = None  # type: ignore[assignment]
+
+FORMAT = 2
 MAGIC = b"farthing-wallet "
 MAX_FILE_BYTES = 500_000_000  # a million transactions; more is not a wallet
+HEADER_BYTES = len(MAGIC) + len("2 ") + 64
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True)
 class WalletFile:
-    """What a file holds: identity (network, descriptors) and seal stay, `state` grows."""
+    """What a file holds; nothing is sealed (`{}`) in a wallet that only watches.
+
+    `digest` is that of the file it was read from, or written to.
+    """
 
     network: str
     descriptors: tuple[str, ...]
     sealed: Mapping[str, Any]
     state: Mapping[str, Any]
+    history: bytes = b""
+    digest: bytes = field(default=b"", compare=False)
 
     @property
     def identity(self) -> bytes:
-        """What the seal binds: everything in the clear that never changes."""
+        """What the seal binds: everything in the clear that never changes under it."""
         return identity(self.network, self.descriptors)
 
 
@@ -62,23 +74,23 @@ def read(path: Path) -> WalletFile:
         raise DamagedFile(f"{path} is no wallet file, or its beginning is damaged")
     version, _, digest = line.removeprefix(MAGIC).partition(b" ")
     if version != b"%d" % FORMAT:
-        raise DamagedFile(f"{path} is damaged, or was written by a newer version of Farthing")
+        raise DamagedFile(f"{path} is damaged, or was written by another version of Farthing")
     if digest != _digest(body):
         raise DamagedFile(
             f"{path} is damaged (its checksum does not fit); restore from a backup or the words"
         )
+    head, _, history = body.partition(b"\n")
     try:
-        whole = json.loads(body)
-        return WalletFile(
-            whole["network"], tuple(whole["descriptors"]), whole["sealed"], whole["state"]
-        )
+        whole = json.loads(head)
+        both = tuple(whole["descriptors"]), whole["sealed"]
+        return WalletFile(whole["network"], *both, whole["state"], history, digest)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise DamagedFile(
             f"{path} is not a wallet: its checksum fits, its content does not"
         ) from None
 
 
-def write(path: Path, file: WalletFile, *, new: bool = False) -> None:
+def write(path: Path, file: WalletFile, *, new: bool = False) -> WalletFile:
     """Save all or nothing, for the owner's eyes only. `new` refuses to replace: WalletExists."""
     whole = {
         "network": file.network,
@@ -86,10 +98,11 @@ def write(path: Path, file: WalletFile, *, new: bool = False) -> None:
         "sealed": file.sealed,
         "state": file.state,
     }
-    body = json.dumps(whole, sort_keys=True, separators=(",", ":")).encode()
-    data = MAGIC + b"%d %s\n" % (FORMAT, _digest(body)) + body
+    head = json.dumps(whole, sort_keys=True, separators=(",", ":")).encode()
+    body = head + b"\n" + file.history
+    digest = _digest(body)
     try:
-        _replace(path, data, new)
+        _replace(path, MAGIC + b"%d %s\n" % (FORMAT, digest) + body, new)
     except FileExistsError:
         if not path.parent.is_dir():
             raise WalletError(
@@ -101,6 +114,39 @@ def write(path: Path, file: WalletFile, *, new: bool = False) -> None:
             f"cannot save {path}: {error.strerror}; nothing was changed, "
             "make room or choose another place"
         ) from error
+    return replace(file, digest=digest)
+
+
+def update(path: Path, known: WalletFile, change: Callable[[WalletFile], WalletFile]) -> WalletFile:
+    """Save what `change` makes of the file as it is now: `known`, or what others made of it.
+
+    What is saved is returned. Others who save wait meanwhile.
+    """
+    with _locked(path.parent):
+        try:
+            handle = os.open(path, _READ_FLAGS)
+            with os.fdopen(handle, "rb") as file:
+                is_known = file.read(HEADER_BYTES).endswith(known.digest)
+        except OSError:
+            is_known = False
+        return write(path, change(known if is_known and known.digest else read(path)))
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the system takes back from whoever dies."""
+    if fcntl is None:
+        yield
+        return
+    try:
+        handle = os.open(directory, os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError as error:
+        raise WalletError(f"cannot save in {directory}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 def _digest(body: bytes) -> bytes:

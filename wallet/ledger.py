@@ -265,7 +265,11 @@ class Ledger:
         return touching
 
     @cached_property
-    def _coins(self) -> dict[OutPoint, Coin]:
+    def _coins(self) -> Mapping[OutPoint, Coin]:
+        # Entries that are still in their file know it without being read.
+        known: Mapping[OutPoint, Coin] | None = getattr(self.entries, "unspent", None)
+        if known is not None:
+            return known
         spent = {debit.outpoint for entry in self.entries.values() for debit in entry.debits}
         coins = {}
         for entry, credit in self._credits():

@@ -1,38 +1,91 @@
-"""The ledger in the wallet's file: as JSON, hashes as people see them."""
+"""The ledger in the wallet's file: as JSON, hashes as people see them.
 
-from collections.abc import Iterable, Mapping, Sequence
+What is short (coins, how far was read) stands apart from the history, which grows without end and
+is read when somebody asks for it: a balance does not.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from chain.encoding import display_hash, parse_hash
 from chain.transaction import OutPoint
 from wallet.errors import DamagedFile
-from wallet.ledger import Credit, Debit, Entry, KeyPath, Lane, Ledger, Status, Tip
+from wallet.ledger import Coin, Credit, Debit, Entry, KeyPath, Lane, Ledger, Status, Tip
+
+
+class StoredEntries(Mapping[bytes, Entry]):
+    """Entries as they were written, read at the first look; what is unspent is known before."""
+
+    def __init__(self, raw: bytes, unspent: Iterable[Coin]) -> None:
+        self.raw = raw
+        self.unspent = {coin.outpoint: coin for coin in unspent}
+
+    @cached_property
+    def _entries(self) -> dict[bytes, Entry]:
+        try:
+            entries = [_entry_from_json(item) for item in json.loads(self.raw or b"[]")]
+        except (LookupError, TypeError, ValueError, RecursionError):
+            raise _damaged() from None
+        return {entry.txid: entry for entry in entries}
+
+    def __getitem__(self, txid: bytes) -> Entry:
+        return self._entries[txid]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
 
 def ledger_to_json(ledger: Ledger) -> dict[str, Any]:
-    """The ledger as JSON."""
+    """All but the history."""
     return {
         "tip": ledger.tip,
         "next": _lanes_to_json(ledger.next_index),
         "scanned": _lanes_to_json(ledger.scanned),
         "waiting": None if ledger.waiting is None else sorted(map(display_hash, ledger.waiting)),
         "frozen": sorted([display_hash(coin.txid), coin.index] for coin in ledger.frozen),
-        "transactions": [_entry_to_json(entry) for entry in ledger.entries.values()],
+        "coins": [_coin_to_json(coin) for coin in ledger.coins()],
     }
 
 
-def ledger_from_json(value: Mapping[str, Any]) -> Ledger:
-    """Read what ledger_to_json wrote; DamagedFile if it is anything else."""
+def history_to_bytes(ledger: Ledger) -> bytes:
+    """The history; as it was read, if nothing was changed."""
+    if isinstance(ledger.entries, StoredEntries):
+        return ledger.entries.raw
+    rows = [_entry_to_json(entry) for entry in ledger.entries.values()]
+    return json.dumps(rows, separators=(",", ":")).encode()
+
+
+def ledger_from_json(value: Mapping[str, Any], history: bytes) -> Ledger:
+    """Read what the two above wrote; DamagedFile if it is anything else, at once or when used."""
     try:
-        entries = [_entry_from_json(item) for item in value["transactions"]]
+        coins = [_coin_from_json(item) for item in value["coins"]]
         next_index, scanned = _lanes(value["next"]), _lanes(value["scanned"])
         tip = None if value["tip"] is None else Tip(*value["tip"])
         frozen = {OutPoint(parse_hash(txid), int(index)) for txid, index in value["frozen"]}
         waiting = None if value["waiting"] is None else frozenset(map(parse_hash, value["waiting"]))
     except (LookupError, TypeError, ValueError):
-        raise DamagedFile("the wallet's history is damaged; restore from the words") from None
-    known = {entry.txid: entry for entry in entries}
-    return Ledger(known, tip, next_index, scanned, frozenset(frozen), waiting)
+        raise _damaged() from None
+    stored = StoredEntries(history, coins)
+    return Ledger(stored, tip, next_index, scanned, frozenset(frozen), waiting)
+
+
+def _damaged() -> DamagedFile:
+    return DamagedFile("the wallet's history is damaged; restore from a backup or the words")
+
+
+def _coin_to_json(coin: Coin) -> list[Any]:
+    return [display_hash(coin.outpoint.txid), coin.outpoint.index, *coin[1:]]
+
+
+def _coin_from_json(item: Sequence[Any]) -> Coin:
+    txid, index, value, path, height, is_coinbase, is_trusted = item
+    outpoint = OutPoint(parse_hash(txid), index)
+    return Coin(outpoint, int(value), KeyPath(*path), height, is_coinbase, is_trusted)
 
 
 def _lanes_to_json(numbers: Mapping[Lane, int]) -> list[list[int]]:

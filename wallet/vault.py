@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from chain.params import Params
 from wallet.account import Account
-from wallet.errors import BadPassword, DamagedFile
+from wallet.errors import BadPassword, DamagedFile, RealMoney
 from wallet.hd import ExtendedPrivateKey
 
 
@@ -60,3 +61,12 @@ def check_accounts(master: ExtendedPrivateKey, accounts: Iterable[Account]) -> N
         for key in account.descriptor.root.all_keys():
             if key.origin is None or master.derive(key.origin.path).public != key.extended:
                 raise DamagedFile("the sealed words are not those of this wallet's addresses")
+
+
+def refuse_real_money(params: Params) -> None:
+    """RealMoney where coins are worth money."""
+    if params.is_real_money:
+        raise RealMoney(
+            f"coins of {params.name} are real money; Farthing makes keys and signs for practice "
+            "networks only, use a wallet made for money"
+        )

@@ -37,7 +37,6 @@ from wallet.errors import (
     BadDescriptor,
     DamagedFile,
     GapLimitReached,
-    RealMoney,
     SigningFailed,
     WatchOnly,
     WrongNetwork,
@@ -59,11 +58,12 @@ from wallet.ledger import (
     KeyPath,
     Ledger,
 )
-from wallet.ledger_file import ledger_from_json, ledger_to_json
+from wallet.ledger_file import history_to_bytes, ledger_from_json, ledger_to_json
+from wallet.merging import merged, with_changes
 from wallet.payer import Payer
 from wallet.summary import Summary, summarise
 from wallet.sync import synchronise
-from wallet.vault import Secrets, check_accounts
+from wallet.vault import Secrets, check_accounts, refuse_real_money
 
 if TYPE_CHECKING:
     # lazy: who hands a client in has loaded it; reading balances must not wait for HTTP
@@ -116,7 +116,7 @@ class Wallet(Payer):
         # lazy: word lists are for making and opening wallets only
         from wallet import mnemonic
 
-        _refuse_real_money(params)
+        refuse_real_money(params)
         words = mnemonic.new_words() if words is None else mnemonic.check_words(words)
         secrets = Secrets(words, passphrase)
         master = secrets.master()
@@ -154,7 +154,7 @@ class Wallet(Payer):
             raise DamagedFile(f"{path} says of its accounts what can't be; restore it") from None
         accounts = [Account.parse(text, params, gap) for text, gap in both]
         labels = labels_from_json(file.state.get("labels", {}))
-        ledger = ledger_from_json(file.state)
+        ledger = ledger_from_json(file.state, file.history)
         return cls(params, accounts, ledger, file=(path, file), labels=labels)
 
     @classmethod
@@ -165,7 +165,7 @@ class Wallet(Payer):
         # lazy: word lists are for making and opening wallets only
         from wallet.mnemonic import check_words
 
-        _refuse_real_money(params)
+        refuse_real_money(params)
         secrets = Secrets(check_words(words), passphrase)
         found = Account.of_master(secrets.master(), params, kind, account)
         return cls(params, [found], Ledger(), secrets=secrets)
@@ -176,8 +176,8 @@ class Wallet(Payer):
     ) -> Self:
         descriptors = tuple(account.text() for account in accounts)
         state = {**ledger_to_json(Ledger()), "gap_limits": [each.gap_limit for each in accounts]}
-        file = WalletFile(params.name, descriptors, sealed, state)
-        keystore.write(path, file, new=True)
+        file = WalletFile(params.name, descriptors, sealed, state, history_to_bytes(Ledger()))
+        file = keystore.write(path, file, new=True)
         return cls(params, accounts, Ledger(), file=(path, file))
 
     def __repr__(self) -> str:
@@ -299,12 +299,12 @@ class Wallet(Payer):
             if not known or spent.script_pubkey != self._script(coin.path):
                 raise SigningFailed(f"input {number} belongs to another key than the wallet's")
         ours, raws = self._ours(), self._ledger.entries
-        outputs = [output.script_pubkey for output in draft.transaction.outputs]
-        paths = [coin.path for coin in draft.coins] + [ours[s] for s in outputs if s in ours]
+        paid = [ours.get(output.script_pubkey) for output in draft.transaction.outputs]
+        paths = [*(coin.path for coin in draft.coins), *filter(None, paid)]
         shapes = [self.accounts[p.account].descriptor.expand(p.number, p.branch) for p in paths]
-        known_scripts = {shape.script_pubkey: shape for shape in shapes}
         txids = {coin.outpoint.txid for coin in draft.coins}
         sources = {txid: Transaction.parse(raws[txid].raw) for txid in txids}
+        known_scripts = {shape.script_pubkey: shape for shape in shapes}
         return fill(Psbt.of_transaction(draft.transaction), known_scripts, sources)
 
     def sign(self, draft: Draft, password: str | None = None) -> Transaction:
@@ -320,7 +320,7 @@ class Wallet(Payer):
 
     def master(self, password: str | None = None) -> ExtendedPrivateKey:
         """The key above all others, for signing apart; never shown, and never of real money."""
-        _refuse_real_money(self.params)
+        refuse_real_money(self.params)
         if self._secrets is not None:
             return self._secrets.master()
         if self._file is None or self.is_watch_only:
@@ -367,27 +367,33 @@ class Wallet(Payer):
 
     def _proven_output(self, coin: Coin) -> TxOut:
         """The output that a coin is, from its whole transaction, id and owner checked again."""
-        transaction = Transaction.parse(self._ledger.entries[coin.outpoint.txid].raw)
-        output = transaction.outputs[coin.outpoint.index]
-        expected = TxOut(coin.value, self._script(coin.path))
-        if transaction.txid != coin.outpoint.txid or output != expected:
-            raise DamagedFile("the wallet's history contradicts itself; restore from the words")
-        return output
+        entry = self._ledger.entries.get(coin.outpoint.txid)
+        if entry is not None:
+            transaction = Transaction.parse(entry.raw)
+            output = TxOut(coin.value, self._script(coin.path))
+            place = slice(coin.outpoint.index, coin.outpoint.index + 1)
+            if transaction.txid == coin.outpoint.txid and transaction.outputs[place] == (output,):
+                return output
+        raise DamagedFile("the wallet's history contradicts itself; restore from the words")
 
     def _replace(self, ledger: Ledger, labels: Labels | None = None) -> None:
-        """Take the next ledger and labels, on disk first; unchanged ones are not written."""
+        """Take the next ledger and labels, on disk first; unchanged ones are not written.
+
+        What another program saved since is kept.
+        """
         labels = self._labels if labels is None else labels
         if self._file is not None and (ledger, labels) != (self._ledger, self._labels):
-            path, file = self._file
-            file = replace(file, state={**file.state, **ledger_to_json(ledger), "labels": labels})
-            keystore.write(path, file)
-            self._file = (path, file)
+            path, known = self._file
+
+            def change(file: WalletFile) -> WalletFile:
+                nonlocal ledger, labels
+                if file is not known:
+                    theirs = ledger_from_json(file.state, file.history)
+                    ledger = merged(self._ledger, ledger, theirs)
+                    others = labels_from_json(file.state.get("labels", {}))
+                    labels = with_changes(self._labels, labels or {}, others)
+                state = {**file.state, **ledger_to_json(ledger), "labels": labels}
+                return replace(file, state=state, history=history_to_bytes(ledger))
+
+            self._file = (path, keystore.update(path, known, change))
         self._ledger, self._labels = ledger, labels
-
-
-def _refuse_real_money(params: Params) -> None:
-    if params.is_real_money:
-        raise RealMoney(
-            f"coins of {params.name} are real money; Farthing makes keys and signs for practice "
-            "networks only, use a wallet made for money"
-        )

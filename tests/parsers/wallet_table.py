@@ -32,7 +32,7 @@ from wallet.hd import (
 )
 from wallet.keystore import WalletFile
 from wallet.ledger import Ledger
-from wallet.ledger_file import ledger_from_json, ledger_to_json
+from wallet.ledger_file import history_to_bytes, ledger_from_json, ledger_to_json
 from wallet.psbt.fields import In, field_key
 from wallet.psbt.packet import MAGIC, Psbt
 from wallet.script_expression import parse_descriptor
@@ -52,8 +52,8 @@ def read_file(data: bytes) -> WalletFile:
 
 def file_of(body: bytes) -> bytes:
     """The line above the body, with a checksum that fits: what an editor of files would write."""
-    digest = hashlib.sha256(b"farthing-wallet 1\n" + body).hexdigest()
-    return b"farthing-wallet 1 " + digest.encode() + b"\n" + body
+    digest = hashlib.sha256(b"farthing-wallet 2\n" + body).hexdigest()
+    return b"farthing-wallet 2 " + digest.encode() + b"\n" + body
 
 
 def write_file(file: WalletFile) -> bytes:
@@ -63,7 +63,8 @@ def write_file(file: WalletFile) -> bytes:
         "sealed": file.sealed,
         "state": file.state,
     }
-    return file_of(json.dumps(whole, sort_keys=True, separators=(",", ":")).encode())
+    head = json.dumps(whole, sort_keys=True, separators=(",", ":"))
+    return file_of(head.encode() + b"\n" + file.history)
 
 
 def read_body(body: str) -> WalletFile:
@@ -81,7 +82,15 @@ def read_ledger(text: str) -> Ledger:
         value = json.loads(text)
     except (ValueError, RecursionError):
         raise DamagedFile("no JSON") from None
-    return ledger_from_json(value)
+    if not isinstance(value, list) or len(value) != 2:
+        raise DamagedFile("not a state and a history")
+    ledger = ledger_from_json(value[0], json.dumps(value[1]).encode())
+    ledger.history()
+    return ledger
+
+
+def write_ledger(ledger: Ledger) -> str:
+    return json.dumps([ledger_to_json(ledger), json.loads(history_to_bytes(ledger))])
 
 
 def extended(secret: int, depth: int, index: int, chain_code: bytes, private: bool) -> Any:
@@ -133,15 +142,20 @@ def json_value(tape: Tape) -> Any:
 def wallet_file(tape: Tape) -> WalletFile:
     network = ("regtest", "classroom")[tape.below(2)]
     names = tuple(tape.take(5).decode("latin-1") for _ in range(tape.below(3)))
-    return WalletFile(network, names, {"n": json_value(tape)}, {"tip": json_value(tape)})
+    return WalletFile(network, names, {"n": json_value(tape)}, {"tip": json_value(tape)}, b"[]")
 
 
 files = made.strategy(wallet_file, 60)
-LEDGER = {
-    "tip": [7, "ab" * 32],
-    "next": [[0, 0, 1], [0, 1, 2]],
-    "scanned": [[0, 0, 21], [0, 1, 22]],
-    "transactions": [
+LEDGER = [
+    {
+        "tip": [7, "ab" * 32],
+        "next": [[0, 0, 1], [0, 1, 2]],
+        "scanned": [[0, 0, 21], [0, 1, 22]],
+        "waiting": None,
+        "frozen": [],
+        "coins": [["cd" * 32, 0, 1000, [0, 0, 3], 5, False, True]],
+    },
+    [
         {
             "txid": "cd" * 32,
             "raw": "00",
@@ -153,7 +167,7 @@ LEDGER = {
             "fee": 141,
         }
     ],
-}
+]
 
 POINT = curve.public_key(b"\1" * 32)
 ANY_DESCRIPTORS = [
@@ -331,7 +345,7 @@ PARSERS = [
         files,
         DamagedFile,
         hostile={
-            "no lines": lambda: b"farthing-wallet 1 " + bytes(SIZE),
+            "no lines": lambda: b"farthing-wallet 2 " + bytes(SIZE),
             "brackets": lambda: file_of(b"[" * SIZE),
             "digits": lambda: file_of(b"9" * SIZE),
         },
@@ -340,8 +354,8 @@ PARSERS = [
     Parser(
         "wallet's history",
         read_ledger,
-        lambda ledger: json.dumps(ledger_to_json(ledger)),
-        st.just(LEDGER).map(ledger_from_json),
+        write_ledger,
+        st.just(json.dumps(LEDGER)).map(read_ledger),
         DamagedFile,
         False,
     ),

@@ -1,6 +1,7 @@
 """The ledger alone: conflicts, its file form, what it refuses to read. (More in test_sync.)"""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,7 @@ from chain.transaction import OutPoint, Transaction, TxIn, TxOut
 from wallet.conflicts import without_conflicts
 from wallet.errors import DamagedFile
 from wallet.ledger import KeyPath, Ledger, Record, Status, Tip, entries_of
-from wallet.ledger_file import ledger_from_json, ledger_to_json
+from wallet.ledger_file import history_to_bytes, ledger_from_json, ledger_to_json
 
 COIN = 100_000_000
 OURS = {b"\x00\x14" + bytes([n]) * 20: KeyPath(0, n // 10, n % 10) for n in range(20)}
@@ -57,6 +58,11 @@ def test_a_spend_is_known_by_its_funding_whatever_their_order() -> None:
         assert Ledger(entries).coins() == []
 
 
+def read_again(ledger: Ledger) -> Ledger:
+    head = json.loads(json.dumps(ledger_to_json(ledger)))
+    return ledger_from_json(head, history_to_bytes(ledger))
+
+
 def test_what_it_touches_and_how_far_it_is_used() -> None:
     tenth = next(script for script, path in OURS.items() if path == (0, 1, 3))
     funding = transaction(outside(1), pays=[(FIRST, 10), (tenth, 20)])
@@ -89,7 +95,7 @@ def test_its_file_form_is_read_back() -> None:
         Ledger(),
         Ledger(entries, Tip(7, "cd" * 32), {(0, 0): 3, (1, 1): 4}, {(0, 1): 23}),
     ):
-        assert ledger_from_json(json.loads(json.dumps(ledger_to_json(ledger)))) == ledger
+        assert read_again(ledger) == ledger
 
 
 @pytest.mark.parametrize(
@@ -102,14 +108,32 @@ def test_its_file_form_is_read_back() -> None:
         {"next": [1]},
         {"next": None},
         {"scanned": ["x", 1]},
-        {"transactions": None},
-        {"transactions": [5]},
-        {"transactions": [{}]},
-        {"transactions": [{"txid": "zz"}]},
+        {"coins": None},
+        {"coins": [5]},
+        {"coins": [["zz", 0, 1, [0, 0, 0], 1, False, False]]},
     ],
 )
 def test_a_file_form_that_is_none_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(DamagedFile, match="history is damaged"):
-        ledger_from_json(json.loads(json.dumps(ledger_to_json(Ledger()))) | change)
+        ledger_from_json(json.loads(json.dumps(ledger_to_json(Ledger()))) | change, b"[]")
     with pytest.raises(DamagedFile):
-        ledger_from_json({})
+        ledger_from_json({}, b"")
+
+
+@pytest.mark.parametrize(
+    "history", [b"[", b"\xff", b"5", b"[5]", b"[{}]", b'[{"txid": "zz"}]', b"[" * 100_000]
+)
+def test_a_history_that_is_none_is_refused_when_it_is_asked_for(history: bytes) -> None:
+    ledger = ledger_from_json(json.loads(json.dumps(ledger_to_json(Ledger()))), history)
+    assert ledger.balance(100).total == 0
+    with pytest.raises(DamagedFile, match="history is damaged"):
+        ledger.history()
+
+
+def test_what_is_read_again_is_written_as_it_was() -> None:
+    funding = transaction(outside(1), pays=[(FIRST, 10)])
+    ledger = Ledger(entries_of(records((funding, CONFIRMED)), OURS), Tip(7, "cd" * 32))
+    again = read_again(ledger)
+    assert len(again.entries) == 1
+    assert history_to_bytes(replace(again, tip=None)) is history_to_bytes(again)
+    assert again.coins() == ledger.coins()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import bdkpython as bdk
 import pytest
@@ -38,7 +39,6 @@ from wallet.errors import (
     WrongPassword,
 )
 from wallet.hd import ExtendedPrivateKey
-from wallet.keystore import WalletFile
 from wallet.mnemonic import seed
 
 COIN = 100_000_000
@@ -273,22 +273,24 @@ def test_a_seal_over_other_words_is_noticed(
         opened.sign(opened.prepare([(STRANGER, COIN)], feerate=1), PASSWORD)
 
 
-def edit_state(path: Path, edit: Callable[[dict[str, object]], None]) -> None:
+def edit_file(path: Path, edit: Callable[[Any, Any], None]) -> None:
     """Change the history in the file and mend the checksum, as somebody with an editor might."""
     file = keystore.read(path)
-    state = json.loads(json.dumps(file.state))
-    edit(state)
-    keystore.write(path, WalletFile(file.network, file.descriptors, file.sealed, state))
+    state, history = json.loads(json.dumps(file.state)), json.loads(file.history)
+    edit(state, history)
+    keystore.write(path, replace(file, state=state, history=json.dumps(history).encode()))
 
 
-@pytest.mark.parametrize("lie", ["value", "raw"])
+@pytest.mark.parametrize("lie", ["value", "raw", "gone"])
 def test_an_edited_history_cannot_change_what_is_signed(
     funded: Wallet, path: Path, lie: str
 ) -> None:
-    def edit(state: dict[str, object]) -> None:
-        entry = state["transactions"][0]  # type: ignore[index]
+    def edit(state: Any, history: Any) -> None:
+        entry = history[0]
         if lie == "value":
-            entry["credits"][0][1] = 50 * COIN
+            state["coins"][0][2] = 50 * COIN
+        elif lie == "gone":
+            history.clear()
         else:
             real = Transaction.parse(bytes.fromhex(entry["raw"]))
             other = Transaction(
@@ -296,7 +298,7 @@ def test_an_edited_history_cannot_change_what_is_signed(
             )
             entry["raw"] = other.serialize().hex()
 
-    edit_state(path, edit)
+    edit_file(path, edit)
     with pytest.raises(DamagedFile, match="contradicts itself"):
         Wallet.open(path).prepare([(STRANGER, COIN)], feerate=1)
 
