@@ -125,8 +125,9 @@ def bech32_decode(text: str) -> tuple[str, list[int], bool]:
 
 
 def _marked(text: str, places: list[int]) -> str:
-    """The text with the characters at these places in brackets."""
-    return "".join(f"[{c}]" if place in places else c for place, c in enumerate(text))
+    """The text, on one line, with the characters at these places in brackets."""
+    shown = [c if c.isprintable() else ascii(c)[1:-1] for c in text]
+    return "".join(f"[{c}]" if place in places else c for place, c in enumerate(shown))
 
 
 def _mistyped(remainder: int, values: list[int]) -> list[int]:

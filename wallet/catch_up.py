@@ -37,7 +37,8 @@ def catch_up(client: "EsploraClient", accounts: Sequence[Account], ledger: Ledge
     if ledger.tip is None or ledger.waiting is None:
         return None
     tip, waiting = client.tip(), client.waiting_txids()
-    if tip == ledger.tip and frozenset(waiting or ()) == ledger.waiting:
+    is_known = waiting is not None and ledger.waiting == waiting
+    if tip == ledger.tip and is_known and _wanted(accounts, ledger) == ledger.scanned:
         return ledger  # without a look at its history
     blocks = _new_blocks(client, ledger.tip, tip)
     if blocks is None or waiting is None:
@@ -170,18 +171,24 @@ def _look_further(
     client: "EsploraClient", accounts: Sequence[Account], ledger: Ledger
 ) -> dict[Lane, int] | None:
     """How far each lane is looked at, once addresses that come into sight have proved unused."""
-    scanned = {}
+    wanted = _wanted(accounts, ledger)
+    for (number, branch), end in wanted.items():
+        for index in range(ledger.scanned.get((number, branch), 0), end):
+            if _is_used(client, accounts[number].script(branch, index)):
+                return None
+    return wanted
+
+
+def _wanted(accounts: Sequence[Account], ledger: Ledger) -> dict[Lane, int]:
+    """How far each lane is to be looked at, and not less far than before."""
+    wanted = {}
     for number, account in enumerate(accounts):
         for branch in account.branches:
             lane = number, branch
-            begin = ledger.scanned.get(lane, 0)
-            wanted = ledger.next_index.get(lane, 0) + account.gap_limit
-            end = max(begin, wanted if account.limit is None else min(wanted, account.limit))
-            fresh = (account.script(branch, index) for index in range(begin, end))
-            if any(_is_used(client, script) for script in fresh):
-                return None
-            scanned[lane] = end
-    return scanned
+            end = ledger.next_index.get(lane, 0) + account.gap_limit
+            end = end if account.limit is None else min(end, account.limit)
+            wanted[lane] = max(end, ledger.scanned.get(lane, 0))
+    return wanted
 
 
 def _is_used(client: "EsploraClient", script: bytes) -> bool:

@@ -346,3 +346,9 @@ def test_a_network_of_ones_own_has_addresses_of_its_own() -> None:
             address_to_script(address, REGTEST)
     with pytest.raises(AddressError, match="mistyped"):
         address_to_script("gr1qqqqqqqqqqqqqqqqqqq", groat)
+
+
+def test_what_cannot_be_shown_is_shown_by_its_number() -> None:
+    with pytest.raises(AddressError, match="does not have: ") as refused:
+        address_to_script("bcrt1q\nqqqqqqqq", REGTEST)
+    assert str(refused.value).endswith(r"bcrt1q[\n]qqqqqqqq")

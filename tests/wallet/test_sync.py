@@ -152,6 +152,24 @@ def test_of_what_waits_only_the_new_is_fetched(wallet: Wallet, chain: CountingCh
     assert (chain.rows, chain.fetched) == (0, 7)
 
 
+def test_a_mempool_too_large_to_tell_apart_is_never_taken_for_an_empty_one(
+    wallet: Wallet, chain: FakeChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync(wallet, chain)
+    chain.pay((receive(0), COIN))
+    monkeypatch.setattr(chain, "waiting_txids", lambda: None)
+    assert sync(wallet, chain) == (0, COIN, 0, 0)
+
+
+def test_addresses_that_come_into_sight_are_looked_at_though_nothing_is_new(
+    wallet: Wallet, chain: FakeChain
+) -> None:
+    chain.pay((receive(20), COIN), confirm=True)
+    assert sync(wallet, chain) == (0, 0, 0, 0)
+    wallet.address(new=True)
+    assert sync(wallet, chain) == (COIN, 0, 0, 0)
+
+
 def test_a_pending_chain_of_payments_is_followed_in_any_order(
     wallet: Wallet, chain: FakeChain
 ) -> None:
