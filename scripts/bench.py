@@ -163,7 +163,7 @@ def measure(quick: bool) -> list[Figure]:
     figures.append(Figure(*reorganisation_row(10 if quick else 100, 10 if quick else 100, rounds)))
     figures.append(Figure(*start_row(200 if quick else 10_000, rounds, BENCH_PORT)))
     figures.append(Figure(*payments_row(100 if quick else 2_000, BENCH_PORT)))
-    figures.append(Figure(*rate_row(20_000 if quick else 50_000, 5 if quick else 60)))
+    figures.append(Figure(*rate_row(20_000, 5 if quick else 100)))
     figures.append(Figure(*interruption_row(5 if quick else 50)))
     waiting = 20_000 if quick else 100_000
     rows = mempool_figures(waiting, 300 if quick else 3_000, rounds)

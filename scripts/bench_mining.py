@@ -26,12 +26,12 @@ BARE = """
 import hashlib, os, sys
 if hasattr(os, "nice"):
     os.nice(10)
-header, target = bytes(76), bytes(32)
-for line in sys.stdin:
-    for nonce in range(int(line)):
-        raw = header + nonce.to_bytes(4, "little")
-        if hashlib.sha256(hashlib.sha256(raw).digest()).digest()[::-1] < target:
+def loop(count, header=bytes(76), target=bytes(32), sha256=hashlib.sha256):
+    for nonce in range(count):
+        if sha256(sha256(header + nonce.to_bytes(4, "little")).digest()).digest()[::-1] < target:
             break
+for line in sys.stdin:
+    loop(int(line))
     print(flush=True)
 """
 
