@@ -34,6 +34,7 @@ from scripts.bench_mining import interruption_row, rate_row
 from scripts.bench_node import payments_row, start_row
 from scripts.bench_sizes import FULL, SMALL, Series, all_series
 from scripts.bench_template import template_figure
+from scripts.bench_wallet import wallet_rows
 from scripts.bench_worst import Worst, worst_figures
 from scripts.network import LocalNetwork
 
@@ -119,23 +120,15 @@ def resident_bytes(pid: int) -> int:
     return int(shown.stdout) * 1024
 
 
-def memory_and_balance(home: Path, rounds: int) -> list[Figure]:
-    """Memory of a node in a network of five, and the time of `farthing wallet balance` on it."""
+def memory_of_node(home: Path) -> Figure:
+    """Megabytes of a node in a network of five."""
     network = network_up(home, home / "network")
     try:
         nodes = network.running
         megabytes = sum(resident_bytes(node.pid) for node in nodes) / len(nodes) / 1e6
-        farthing(home, "wallet", "create", "bench", "--password-file", "-", typed="bench\n")
-        balance = ["wallet", "balance", "bench", "--node", nodes[0].url]
-        taken = best_of(rounds + 2, lambda: farthing(home, *balance))
     finally:
         network.stop()
-    bare = "import click, requests"
-    bare_taken = best_of(rounds + 2, lambda: run_python(bare))
-    return [
-        Figure("memory of a node", megabytes, "MB", "an idle Python with flask", bare_memory()),
-        Figure("farthing wallet balance", taken, "s", f"python -c '{bare}'", bare_taken),
-    ]
+    return Figure("memory of a node", megabytes, "MB", "an idle Python with flask", bare_memory())
 
 
 def bare_memory() -> float:
@@ -171,7 +164,9 @@ def measure(quick: bool) -> list[Figure]:
     figures.append(Figure(*template_figure(waiting, rounds)))
     with tempfile.TemporaryDirectory() as folder:
         figures.append(start_up(Path(folder), rounds))
-        figures.extend(memory_and_balance(Path(folder), rounds))
+        figures.append(memory_of_node(Path(folder)))
+    wallet = wallet_rows(100 if quick else 10_000, rounds, BENCH_PORT)
+    figures.extend(Figure(*row) for row in wallet)
     return figures
 
 

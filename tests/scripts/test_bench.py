@@ -32,7 +32,9 @@ def test_a_quick_run_measures_everything(
     # Far off: these are not for judging speed, only for noticing a unit that is wrong.
     assert 0.2 < figures["testnet up, five nodes ready"]["value"] < 60
     assert 10 < figures["memory of a node"]["value"] < 500
-    assert 0.05 < figures["farthing wallet balance"]["value"] < 30
+    for verb in ("balance", "send"):
+        what = f"farthing wallet {verb} of a wallet with 100 payments"
+        assert 0.05 < figures[what]["value"] < 60
     for kind in ("P2WPKH", "P2TR key path", "2-of-3 P2WSH", "P2PKH"):
         last = 2 if kind == "P2WPKH" else 1
         assert 20 < figures[f"connect {last} x 100 {kind} spends, an input"]["value"] < 20_000
