@@ -289,7 +289,7 @@ def outs(tx: Transaction) -> list[tuple[int, object]]:
 TOTALS = Counter[str]()
 TestLife = Life.TestCase
 TestLife.settings = settings(
-    max_examples=300 if SWEEP else 12,
+    max_examples=300 if SWEEP else 20,
     stateful_step_count=60 if SWEEP else 30,
     deadline=None,
     suppress_health_check=list(HealthCheck),
