@@ -33,6 +33,7 @@ Reading order, which is also the import order: a file imports only files above i
     verification    the last look at a signed transaction
     psbt/           payments signed apart: partially signed transactions
     wallet          Wallet: all of it together
+    keeping         password, accounts, copies of the file
 
 `from wallet import Wallet` is the way in; `wallet.client.EsploraClient` is the node at the other
 end.

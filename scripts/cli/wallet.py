@@ -24,6 +24,7 @@ from scripts.cli.wallet_common import (
     wallet_names,
     wallet_path,
 )
+from scripts.cli.wallet_keeping import accounts, backup, check, export, password, watch
 from scripts.cli.wallet_money import address, balance, history
 from scripts.cli.wallet_names import addresses, label
 from scripts.cli.wallet_pending import bump, cancel
@@ -87,6 +88,9 @@ def create(
     show_default="all",
     help=f"{KIND_HELP} Repeatable: an account for each.",
 )
+@click.option(
+    "--backup", type=click.Path(path_type=Path), help="Make it from a backup, which has everything."
+)
 @click.option("--words-file", type=click.File("r"), help="Read the words from FILE, or - (stdin).")
 @refuse_secret("--words", "the words", "--words-file")
 @password_option
@@ -95,6 +99,7 @@ def restore(
     name: str,
     network: str,
     kinds: tuple[str, ...],
+    backup: Path | None,
     words_file: IO[str] | None,
     password_file: IO[str] | None,
     as_json: bool,
@@ -107,10 +112,14 @@ def restore(
     \b
     Example:
       farthing wallet restore alice --words-file words.txt
+      farthing wallet restore alice --backup alice.backup
     """
     path = wallet_path(name)
     if path.exists():
         fail(f"there is a wallet '{name}' already ({path}); choose another name")
+    if backup is not None:
+        restore_copy(name, backup, path, as_json)
+        return
     if words_file and password_file and words_file.name == password_file.name == "<stdin>":
         fail("words and password can't both come from standard input; put one into a file")
     if words_file:
@@ -120,6 +129,18 @@ def restore(
         words = click.prompt("Words", hide_input=True, err=True)
     password = read_password(password_file, new=True)
     make(name, path, network, password, " ".join(words.split()), kinds, as_json)
+
+
+def restore_copy(name: str, backup: Path, path: Path, as_json: bool) -> None:
+    """Put a backup in its place."""
+    # lazy: the help text must not wait for the wallet
+    from wallet import keeping
+
+    made = keeping.copy(backup, path)
+    if as_json:
+        print_json({"name": name, "network": made.network, "file": str(path)})
+    else:
+        click.echo(f"Wallet '{name}' on {made.network}: {path}")
 
 
 def make(
@@ -182,4 +203,6 @@ def list_wallets(as_json: bool) -> None:
 for command in (address, balance, send, history, bump, cancel):
     wallet.add_command(command)
 for command in (addresses, label, coins, freeze, unfreeze):
+    wallet.add_command(command)
+for command in (accounts, export, watch, check, password, backup):
     wallet.add_command(command)

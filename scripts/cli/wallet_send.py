@@ -142,6 +142,10 @@ def carry_out(
         return
     if not yes:
         show_summary(summary, name)
+    if opened.is_watch_only:
+        psbt = opened.unsigned(draft).text()
+        print_json({"psbt": psbt, **summary.to_json()}) if as_json else click.echo(psbt)
+        return
     consent("Send it?", yes)
     txid = opened.broadcast(client, opened.sign(draft, read_password(password_file, new=False)))
     if label:

@@ -55,6 +55,12 @@ def test_these_are_the_commands() -> None:
         "wallet coins",
         "wallet freeze",
         "wallet unfreeze",
+        "wallet accounts",
+        "wallet backup",
+        "wallet check",
+        "wallet export",
+        "wallet password",
+        "wallet watch",
         "psbt key",
         "psbt multisig",
         "psbt descriptor",
@@ -106,7 +112,7 @@ def test_every_wallet_that_is_to_be_there_is_completed(cli: CommandLine) -> None
         for parameter in command.params:
             if isinstance(parameter, click.Argument) and parameter.name == "name":
                 found = parameter.shell_complete(click.Context(command), "al")
-                is_new = words in {("wallet", "create"), ("wallet", "restore")}
+                is_new = words[0] == "wallet" and words[1] in {"create", "restore", "watch"}
                 assert [item.value for item in found] == ([] if is_new else ["alice"]), words
 
 
