@@ -209,7 +209,9 @@ def test_what_would_be_sent_is_shown_and_asked(
     restore = ["wallet", "restore", "rich", "--words-file", "-"]
     cli(*restore, "--password-file", password_file(cli.home), typed=TEST_MNEMONIC)
     held = cli.json("wallet", "balance", "rich", *node)["confirmed"]
-    send = ("wallet", "send", "rich", SOMEBODY, "0.00001", OTHER, "500sat", "--rate", "3", *node)
+    coin = next(c for c in cli.json("wallet", "coins", "rich", *node) if c["amount"] == 50 * 10**8)
+    how = ("--rate", "3", "--from", coin["coin"], *node)
+    send = ("wallet", "send", "rich", SOMEBODY, "0.00001", OTHER, "500sat", *how)
     looked = cli(*send, "--dry-run").splitlines()
     fee = 3 * 196  # one recipient is paid by taproot, and so is the change
     assert looked[:4] == [
