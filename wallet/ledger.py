@@ -285,6 +285,14 @@ class Ledger:
                 )
         return coins
 
+    @cached_property
+    def scripts(self) -> dict[KeyPath, bytes]:
+        """The scriptPubKeys that were paid, as the history says, which is no proof of a key."""
+        return {
+            credit.path: Transaction.parse(entry.raw).outputs[credit.output].script_pubkey
+            for entry, credit in self._credits()
+        }
+
     def _credits(self) -> Iterator[tuple[Entry, Credit]]:
         for entry in self.entries.values():
             for credit in entry.credits:

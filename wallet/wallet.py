@@ -11,7 +11,7 @@ confirmations are the node's word (wallet.sync).
     txid = wallet.broadcast(client, wallet.sign(draft, password))
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -22,14 +22,7 @@ from chain.encoding import display_hash
 from chain.params import Params, network
 from chain.transaction import Transaction, TxOut
 from wallet import keystore
-from wallet.account import (
-    ECDSA_SIZE,
-    GAP_LIMIT,
-    LOW_R_ECDSA_SIZE,
-    RECEIVE,
-    Account,
-    input_weight,
-)
+from wallet.account import ECDSA_SIZE, GAP_LIMIT, LOW_R_ECDSA_SIZE, RECEIVE, Account, input_weight
 from wallet.amounts import rate_per_kvb
 from wallet.builder import Draft, Purse
 from wallet.catch_up import catch_up
@@ -43,21 +36,8 @@ from wallet.errors import (
 )
 from wallet.hd import ExtendedPrivateKey
 from wallet.keystore import WalletFile
-from wallet.labels import (
-    Labels,
-    entry_labels,
-    labels_from_json,
-    own_reference,
-    with_label,
-)
-from wallet.ledger import (
-    AddressItem,
-    Balance,
-    Coin,
-    HistoryItem,
-    KeyPath,
-    Ledger,
-)
+from wallet.labels import Labels, entry_labels, labels_from_json, own_reference, with_label
+from wallet.ledger import AddressItem, Balance, Coin, HistoryItem, KeyPath, Ledger
 from wallet.ledger_file import history_to_bytes, ledger_from_json, ledger_to_json
 from wallet.merging import merged, with_changes
 from wallet.payer import Payer
@@ -263,7 +243,7 @@ class Wallet(Payer):
 
     def owns(self, address: str) -> bool:
         """Whether an address is this wallet's, as far as a restore would look."""
-        return address_to_script(address, self.params) in self._ours()
+        return bool(self._proven([address_to_script(address, self.params)]))
 
     def addresses(self) -> list[AddressItem]:
         """The receiving addresses of each account given out so far, oldest first, and the next."""
@@ -286,7 +266,8 @@ class Wallet(Payer):
     def summary(self, draft: Draft, feerate: Decimal | int | None = None) -> Summary:
         """What a draft does, to be looked at before signing; `feerate` is what was asked for."""
         rate = None if feerate is None else rate_per_kvb(feerate)
-        return summarise(draft, rate, self.balance().total, self._ours(), self.params)
+        paid = [output.script_pubkey for output in draft.transaction.outputs]
+        return summarise(draft, rate, self.balance().total, self._proven(paid), self.params)
 
     def unsigned(self, draft: Draft) -> "Psbt":
         """A draft with all that signers must know, for signing apart. SigningFailed if not ours."""
@@ -340,13 +321,14 @@ class Wallet(Payer):
         return self.accounts[path.account].script(path.branch, path.number)
 
     def _ours(self) -> dict[bytes, KeyPath]:
-        """Our scriptPubKeys, as far as a restore would look."""
-        ours = {}
+        """Our scriptPubKeys, as far as a restore would look; of those paid before, as noted."""
+        ours, noted = {}, self._ledger.scripts
         for number, account in enumerate(self.accounts):
             for branch in account.branches:
                 end = self._next(number, branch).number + account.gap_limit
                 for index in range(end if account.limit is None else account.limit):
-                    ours[account.script(branch, index)] = KeyPath(number, branch, index)
+                    path = KeyPath(number, branch, index)
+                    ours[noted.get(path) or self._script(path)] = path
         return ours
 
     def _purse(self, coins: Sequence[Coin], account: int) -> Purse:
@@ -364,6 +346,11 @@ class Wallet(Payer):
             self._script(change),
             lambda coin: weights[coin.path.account],
         )
+
+    def _proven(self, scripts: Iterable[bytes]) -> set[bytes]:
+        """Those that are ours: derived, for anybody may have edited the history in the file."""
+        ours = self._ours()
+        return {each for each in scripts if each in ours and self._script(ours[each]) == each}
 
     def _proven_output(self, coin: Coin) -> TxOut:
         """The output that a coin is, from its whole transaction, id and owner checked again."""

@@ -303,6 +303,25 @@ def test_an_edited_history_cannot_change_what_is_signed(
         Wallet.open(path).prepare([(STRANGER, COIN)], feerate=1)
 
 
+def test_an_edited_history_cannot_make_a_payee_look_like_ourselves(
+    funded: Wallet, path: Path
+) -> None:
+    def edit(state: Any, history: Any) -> None:
+        real = Transaction.parse(bytes.fromhex(history[0]["raw"]))
+        outputs = (TxOut(1, address_to_script(STRANGER, REGTEST)),)
+        raw = Transaction(2, real.inputs, outputs, 9).serialize().hex()
+        history.append(
+            {**history[0], "txid": "ab" * 32, "raw": raw, "credits": [[0, 1, [0, 0, 3]]]}
+        )
+
+    draft = funded.prepare([(STRANGER, COIN)], feerate=1)
+    edit_file(path, edit)
+    forged = Wallet.open(path)
+    assert not forged.owns(STRANGER)
+    assert forged.summary(draft).payees == ((STRANGER, COIN),)
+    assert forged.summary(draft).left == 250_000_000 - COIN - draft.fee
+
+
 def test_a_draft_of_another_wallet_is_not_signed(node: FakeNode, funded: Wallet) -> None:
     draft = funded.prepare([(STRANGER, COIN)], feerate=1)
     with pytest.raises(SigningFailed, match="another key"):
