@@ -86,6 +86,8 @@ class BlockFiles:
             raise StorageError(f"{self._name(number)} is damaged, bytes are missing: {REPAIR}")
         if self._name(number + 1).exists():
             number, end = number + 1, 0
+        if not self._name(number).exists():  # who made the store died before the first file
+            return number, end
         with contextlib.closing(self._frames(number, end)) as file:
             deque(file, maxlen=0)
         return number, file.end

@@ -159,3 +159,13 @@ def test_a_buffer_writes_when_it_is_full_or_told_to() -> None:
     buffer.write({b"f": b"4"})
     buffer.close()
     assert store.get(b"f") is None
+
+
+def test_who_died_before_the_first_file_was_made_begins_again(tmp_path: Path) -> None:
+    store = MemoryStore()
+    BlockFiles(store, tmp_path, MAGIC).close()
+    (tmp_path / "blk00000.dat").unlink()
+    blocks = BlockFiles(store, tmp_path, MAGIC)
+    blocks.write({key(1): body(1)})
+    assert blocks.get(key(1)) == body(1)
+    blocks.close()
