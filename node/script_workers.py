@@ -152,12 +152,16 @@ class ScriptWorkers:
         self._has_started = False
 
     def start(self) -> None:
-        """Begin the processes, unless they were begun before."""
-        if not self._has_started:
-            self._has_started = True
+        """Begin the processes, unless they were begun before; where none can be, go on alone."""
+        if self._has_started:
+            return
+        self._has_started = True
+        try:
             for _ in range(self._others):
                 self._workers.append(Worker())
                 self._selector.register(self._workers[-1], selectors.EVENT_READ)
+        except OSError as error:
+            log.warning("cannot begin a process that runs scripts (%s); going on without", error)
 
     def number(self, slices: list[Slice]) -> Chunk:
         """A chunk of these; its number is higher than that of any before."""

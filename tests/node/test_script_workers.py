@@ -180,6 +180,18 @@ def test_no_more_are_begun_than_a_node_can_feed() -> None:
         assert outcome(pool, checks(400)) is None
 
 
+def test_where_no_process_can_be_begun_scripts_run_here(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with ScriptWorkers(3) as pool:
+        batch = checks(400, 77)
+        assert place(outcome(pool, batch)) == place(verify_serially(batch))
+        assert process_ids(pool) == []
+    [record] = caplog.records
+    assert record.getMessage().startswith("cannot begin a process that runs scripts (")
+
+
 def test_one_process_asks_for_no_other() -> None:
     with ScriptWorkers(1) as pool:
         batch = checks(400, 77)
