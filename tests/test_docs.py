@@ -1,5 +1,6 @@
 """The documents, run: each command and Python block of README.md and tutorial/ as they stand."""
 
+import fcntl
 import os
 import pty
 import re
@@ -8,6 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -80,17 +82,28 @@ def run_in_terminal(command: str, home: Path, words: str = "", timeout_s: float 
 
 
 @contextmanager
+def default_ports() -> Iterator[None]:
+    """Documents name the default ports: one of them at a time, whoever runs the tests."""
+    with (Path(tempfile.gettempdir()) / "farthing-default-ports.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def network_of(command: str, nodes: int, home: Path) -> Iterator[None]:
     """`./scripts/testnet` as a document has it, stopped as the README says: by Ctrl-C."""
-    with subprocess.Popen(
-        shlex.split(command),
-        cwd=ROOT,
-        env=environment(home),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
+    with (
+        default_ports(),
+        subprocess.Popen(
+            shlex.split(command),
+            cwd=ROOT,
+            env=environment(home),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process,
+    ):
         try:
             assert process.stdout is not None
             seen = ""
@@ -179,7 +192,6 @@ def walk_through(pages: Sequence[Path], home: Path) -> Iterator[tuple[str, str]]
         yield command, shown
 
 
-@pytest.mark.xdist_group("default ports")
 def test_the_readme(tmp_path: Path) -> None:
     with network_of("./scripts/testnet", 5, tmp_path):
         for _ in walk_through([ROOT / "README.md", *LESSONS[:3]], tmp_path):
@@ -194,7 +206,6 @@ def test_the_readme(tmp_path: Path) -> None:
     assert re.fullmatch(r"pays 40,000 sat for a fee of \d+, leaves [\d,]+\n[0-9a-f]{64}\n", payment)
 
 
-@pytest.mark.xdist_group("default ports")
 def test_a_wallets_day(tmp_path: Path) -> None:
     page = ROOT / "tutorial" / "03-a-wallets-day.md"
     (start,) = [command for command in commands(page) if command.startswith(STARTED_HERE)]
