@@ -82,13 +82,15 @@ def terminal(*words: str) -> Iterator[Terminal]:
         os.setsid()
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
+    # Ctrl-C would come to what measures coverage too, which has words of its own for it.
+    untraced = {name: value for name, value in os.environ.items() if "COV" not in name}
     process = subprocess.Popen(
         [sys.executable, *words],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
         preexec_fn=take_terminal,  # noqa: PLW1509 (this thread is the only one)
-        env=os.environ | {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"},
+        env=untraced | {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"},
     )
     os.close(theirs)
     try:
