@@ -54,8 +54,7 @@ log = logging.getLogger("farthing")
 def run(config: NodeConfig) -> int:
     """Run a node until it is told to stop; the exit code: 0, or 1 with one line on stderr."""
     tune_interpreter()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, _stop)
+    _on_signals(_end)
     try:
         with DirectoryLock(config.folder):
             return _run(config)
@@ -73,10 +72,14 @@ def tune_interpreter() -> None:
     gc.freeze()  # what is imported stays
 
 
-def _stop(number: int, frame: FrameType | None) -> None:
-    """The first signal ends the main thread's loop; the rest are too many."""
+def _on_signals(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:
     for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, signal.SIG_IGN)
+        signal.signal(each, handler)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """While the node is being opened, the first signal ends that; the rest are too many."""
+    _on_signals(signal.SIG_IGN)
     raise SystemExit(0)
 
 
@@ -103,6 +106,7 @@ def _run(config: NodeConfig) -> int:
             miner.start()
             stack.callback(miner.stop)
         stack.callback(runtime.request_stop)
+        _on_signals(lambda *_: server.stop_soon())
         server.run()
     if runtime.failure is not None:
         print(f"farthing: {runtime.failure}", file=sys.stderr)

@@ -166,7 +166,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         settings.for_rpc = Adjustments(max_request_body_size=MAX_RPC_BODY_SIZE + 1)
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._waking = threading.Lock()
-        self._is_over = False
+        self._is_over = self._must_stop = False
         self.on_ready: Callable[[], None] | None = None
         """Called once, when requests are answered."""
         self.should_stop: Callable[[], bool] = lambda: False
@@ -189,10 +189,10 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         return NetAddress(self.effective_host, int(self.effective_port))
 
     def run(self) -> None:
-        """Serve until SystemExit is raised in this thread, or `should_stop` says so."""
+        """Serve until `stop_soon` is called, or `should_stop` says so."""
         try:
             wasyncore.loop(self.adj.asyncore_loop_timeout, use_poll=True, map=self._map)
-        except (SystemExit, KeyboardInterrupt):
+        except SystemExit:
             """That is how it ends."""
         finally:
             self.on_stop()
@@ -200,6 +200,13 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             with self._waking:
                 self._is_over = True
             wasyncore.close_all(self._map)
+
+    def stop_soon(self) -> None:
+        """End the loop: for a signal's handler, which runs in the loop's thread, between any two
+        of its steps. So it takes no lock, and raises nothing where a lock may be held."""
+        self._must_stop = True
+        if not self._is_over:
+            super().pull_trigger()
 
     def pull_trigger(self) -> None:
         """Have the loop go round, from any thread.
@@ -215,7 +222,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         if self.on_ready is not None:
             ready, self.on_ready = self.on_ready, None
             ready()
-        if self.should_stop():
+        if self._must_stop or self.should_stop():
             raise SystemExit
         return bool(super().readable())
 
