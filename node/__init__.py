@@ -23,7 +23,8 @@ Reading order, which is also the import order: a file imports only files above i
     links         HTTP links as queues of frames
     threads       a lock that is fair
     script_worker   a process that runs scripts
-    script_workers  a block's scripts, run in several processes
+    script_workers  scripts, run in several processes
+    speculation   blocks connected before the verdict on their scripts
     importer      blocks from files and to files, by the thousand
     runtime       one Node behind a lock, its clock, its effects carried out
     transport     links that we dial

@@ -1,15 +1,17 @@
 """Blocks from files and to files, by the thousand: import, export, and reindex, which is an import.
 
 It knows blocks that come before their parents, blocks that are there already, and what to say of
-those that are no good. It does not know progress bars: each step is handed out, and whoever takes
-the steps may stop after any. Beside it: LoadExternalBlockFile in Bitcoin
-Core's `src/validation.cpp`.
+those that are no good. Blocks are connected ahead of the verdict on their scripts, in a buffer that
+is not written before it. It does not know progress bars: each step is handed out, and whoever takes
+the steps may stop after any. Beside it: LoadExternalBlockFile in Bitcoin Core's
+`src/validation.cpp`.
 """
 
 import contextlib
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,11 +20,13 @@ from chain.chainstate import Chainstate
 from chain.encoding import display_hash
 from chain.errors import DecodeError, Invalid
 from chain.params import NETWORKS, Params
-from chain.store import StoreError
+from chain.script.check import Verifier
+from chain.store import Store, StoreError
 from node.config import NodeConfig
 from node.errors import StorageError
 from node.index import Index
 from node.script_workers import ScriptWorkers
+from node.speculation import ScriptsFailed, Speculation
 from node.storage.blocks import BlockFiles, block_files
 from node.storage.buffer import BufferedStore
 from node.storage.frames import HEAD, FrameFile, check_magic, frame, hiding_key
@@ -38,6 +42,9 @@ class _Place(NamedTuple):
     offset: int
     length: int
 
+    def read(self) -> bytes:
+        return self.file.read(self.offset, self.length)
+
 
 @dataclass
 class Tally:
@@ -48,15 +55,32 @@ class Tally:
     troubles: list[str] = field(default_factory=list)
     """One line each: blocks that are no good, files that are damaged."""
 
+    def copy(self) -> "Tally":
+        """As it stands now."""
+        return replace(self, troubles=[*self.troubles])
+
 
 class Importer:
     """Takes blocks into a chain. StorageError or StoreError: the disk failed, start again later."""
 
-    def __init__(self, chainstate: Chainstate, now: int) -> None:
-        self.chainstate = chainstate
-        self.tally = Tally()
+    def __init__(
+        self,
+        buffer: BufferedStore,
+        open_chain: Callable[[Verifier], Chainstate],
+        now: int,
+        verifier: Speculation,
+    ) -> None:
+        """`open_chain` opens the chain in the buffer; more than once if a script fails."""
+        self._buffer = buffer
+        self._open_chain = open_chain
         self._now = now
+        self._verifier = verifier
+        self.chainstate = open_chain(verifier)
+        self.tally = Tally()
         self._waiting: dict[bytes, list[_Place]] = {}  # by the parent that is missing
+        self._unsettled: list[_Place] = []  # taken in since the last flush
+        self._settled = Tally()  # as it was then
+        buffer.before_flush = verifier.settle
 
     def take(self, file: FrameFile) -> Iterator[int]:
         """Take in all blocks of a file, in any order; after each, where in the file we are.
@@ -68,21 +92,54 @@ class Importer:
             while ready:
                 place = ready.pop()
                 if place.offset != offset or place.file is not file:
-                    raw = place.file.read(place.offset, place.length)
-                ready += self._take(place, raw)
+                    raw = place.read()
+                try:
+                    ready += self._take(place, raw)
+                except ScriptsFailed:
+                    ready += self._take_again()
+                self._note_if_settled()
             yield offset + place.length
         if file.trouble:
+            self.settle()
             self.tally.troubles.append(file.trouble)
+            self._note_if_settled()
+
+    def settle(self) -> None:
+        """Wait until all scripts so far have been run, and write what the blocks have changed."""
+        try:
+            self._buffer.flush()
+        except ScriptsFailed:
+            self._take_again()
+        self._note_if_settled()
+
+    def _note_if_settled(self) -> None:
+        if self._buffer.is_empty:
+            self._unsettled, self._settled = [], self.tally.copy()
+
+    def _take_again(self) -> list[_Place]:
+        """Begin again where the disk is, and let nothing pass before its scripts; see `_take`."""
+        places, self._unsettled, self.tally = self._unsettled, [], self._settled
+        self._buffer.drop()
+        is_on, self._verifier.is_on = self._verifier.is_on, False
+        self.chainstate = self._open_chain(self._verifier)
+        ready = [waiting for place in places for waiting in self._take(place, place.read())]
+        self._buffer.flush()
+        self._verifier.is_on = is_on
+        return ready
 
     def _take(self, place: _Place, raw: bytes) -> list[_Place]:
-        """Take in a block, or have it wait; the places of those that waited for it."""
+        """Take in a block, or have it wait; the places of those that waited for it.
+
+        Raises ScriptsFailed: of those taken in since the last flush, not all are good.
+        """
         header = BlockHeader.parse(raw[:HEADER_SIZE])
         entry = self.chainstate.headers.get(header.hash)
-        if entry is not None and entry.has_body:
-            self.tally.known += 1
-        elif header.prev_hash not in self.chainstate.headers:
+        if entry is None and header.prev_hash not in self.chainstate.headers:
             self._wait(header, place)
             return []
+        self._unsettled.append(place)
+        if entry is not None and entry.has_body:
+            self.tally.known += 1
         elif not self._accept(place, raw):
             return []
         return self._waiting.pop(header.hash, [])
@@ -110,12 +167,16 @@ class Importer:
 
     def finish(self) -> None:
         """No more files: blocks that still wait are a trouble too."""
+        self.settle()
         waiting = sum(map(len, self._waiting.values()))
         if waiting:
-            parent, places = next(iter(self._waiting.items()))
+            place, parent = min(
+                ((place, parent) for parent, some in self._waiting.items() for place in some),
+                key=lambda each: (each[0].file.path, each[0].offset),
+            )
             self.tally.troubles.append(
-                f"{places[0].file.path}: {waiting} blocks can't be joined to the chain, the "
-                f"first at byte {places[0].offset}: block {display_hash(parent)} is missing"
+                f"{place.file.path}: {waiting} blocks can't be joined to the chain, the "
+                f"first at byte {place.offset}: block {display_hash(parent)} is missing"
             )
         self._waiting.clear()
 
@@ -139,19 +200,23 @@ def opened(config: NodeConfig, now: int, *, rebuilding: bool = False) -> Iterato
         blocks = open_data(config.folder, config.params.magic, config.engine, rebuilding=rebuilding)
         buffer = BufferedStore(blocks)
         stack.callback(buffer.close)
-        verifier = stack.enter_context(ScriptWorkers(config.threads))
-        indexers = () if config.no_index else (Index(buffer),)
-        chainstate = Chainstate(
-            config.params,
-            buffer,
-            verifier=verifier,
-            indexers=indexers,
-            scripts_in_order=config.threads == 1,
-        )
-        for index in indexers:
-            index.catch_up(chainstate)
-        yield Opened(Importer(chainstate, now), buffer, blocks)
-        buffer.flush()
+        workers = stack.enter_context(ScriptWorkers(config.threads))
+        # Alone we would run all scripts at the end, and keep whoever stops us waiting.
+        verifier = Speculation(workers, is_on=config.threads > 1)
+        importer = Importer(buffer, partial(_open_chain, config, buffer), now, verifier)
+        yield Opened(importer, buffer, blocks)
+        importer.settle()
+
+
+def _open_chain(config: NodeConfig, store: Store, verifier: Verifier) -> Chainstate:
+    indexers = () if config.no_index else (Index(store),)
+    in_order = config.threads == 1
+    chainstate = Chainstate(
+        config.params, store, verifier=verifier, indexers=indexers, scripts_in_order=in_order
+    )
+    for index in indexers:
+        index.catch_up(chainstate)
+    return chainstate
 
 
 def open_source(path: Path, params: Params) -> FrameFile:

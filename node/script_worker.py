@@ -1,7 +1,7 @@
 """A worker: a process that runs scripts for a node which connects a block.
 
-Chunks of checks come in on stdin, each with its number; for each goes out whether all are good. The
-end of stdin ends the process, so it never outlives its node. It knows nothing of blocks, coins or
+Chunks of checks come in on stdin; for each goes out a byte that says whether all are good. The end
+of stdin ends the process, so it never outlives its node. It knows nothing of blocks, coins or
 stores. Beside it: Bitcoin Core, `src/checkqueue.h` (CCheckQueue::Loop).
 """
 
@@ -22,10 +22,9 @@ Job = tuple[bytes, tuple[tuple[int, bytes], ...], int, int, int]
 """A transaction, the (value, scriptPubKey) that each input spends, the flags; the inputs to check:
 from the first to before the last."""
 
-HEAD = struct.Struct("<QI")  # the chunk's number, and the size of the pickle behind it
-ANSWER = struct.Struct("<Q?")  # the chunk's number, and whether all of it is good
-READY = 0
-"""The number of the answer that says: I have begun. Chunks count from 1."""
+HEAD = struct.Struct("<I")  # the size of the pickle behind it
+NO, YES = b"\0", b"\1"
+"""Answers: whether all in a chunk is good. The first says: I have begun."""
 
 
 flags_of = lru_cache(ScriptFlag)
@@ -45,12 +44,12 @@ def are_good(jobs: Sequence[Job]) -> bool:
 
 def serve(chunks: BinaryIO, answers: int) -> None:
     """Run what comes until the end; `answers` is a file descriptor."""
-    os.write(answers, ANSWER.pack(READY, True))
+    os.write(answers, YES)
     while len(head := chunks.read(HEAD.size)) == HEAD.size:
-        number, size = HEAD.unpack(head)
+        (size,) = HEAD.unpack(head)
         if len(raw := chunks.read(size)) < size:
             break  # the node died while it wrote
-        os.write(answers, ANSWER.pack(number, are_good(pickle.loads(raw))))
+        os.write(answers, YES if are_good(pickle.loads(raw)) else NO)
 
 
 if __name__ == "__main__":

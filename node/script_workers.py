@@ -1,32 +1,33 @@
-"""Workers: processes that run a block's scripts while the node goes on connecting it.
+"""Workers: processes that run scripts while the node goes on collecting them.
 
-Threads would not do: each signature lets go of Python's lock for some forty microseconds only, and
-waking up who waits for it takes as long. The node hands out chunks of checks as they are collected,
-two to a worker so that none is idle, and at the end takes its share of what is left. A worker that
-dies is done without. It knows no node. Beside it: script_worker, the other end; Bitcoin Core,
-`src/checkqueue.h`.
+Threads alone would not do: each signature lets go of Python's lock for some forty microseconds
+only, and waking up who waits for it takes as long. So each worker is a process, with a thread here
+that hands it chunk after chunk, however long the node is busy with other things. At the end the
+node takes its share of what is left. A worker that dies is done without. It knows no node.
+Beside it: script_worker, the other end; Bitcoin Core, `src/checkqueue.h`.
 """
 
 import contextlib
 import logging
 import pickle
-import selectors
 import subprocess
 import sys
+import threading
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Self
 
 from chain.script.check import CheckQueue, ScriptCheck, ScriptFailure, SerialQueue
-from node.script_worker import ANSWER, HEAD, READY, Job
+from node.script_worker import HEAD, YES, Job
 
 CHUNK_INPUTS, CHUNK_BYTES = 64, 16_000
 """A chunk is full at either: four milliseconds of work, and few dear scripts at once."""
 AHEAD = 2
 """Chunks at a worker: one that it runs, and the next."""
+MOST_WAITING = 40
+"""Chunks: where more wait, the node lends a hand before it collects further. Workers have enough
+to do with these while it parses the next full block."""
 SLICES = 16
 """A transaction of many inputs is cut into no more, for each is parsed again."""
 START_AT = 3
@@ -42,7 +43,7 @@ Slice = tuple[ScriptCheck, range]
 
 @dataclass(frozen=True)
 class Chunk:
-    """Slices that one process runs in order. Numbers grow, from queue to queue."""
+    """Slices that one process runs in order. Numbers grow within a queue."""
 
     number: int
     slices: list[Slice]
@@ -64,17 +65,17 @@ class Chunk:
             for check, inputs in self.slices
         ]
         raw = pickle.dumps(jobs, pickle.HIGHEST_PROTOCOL)
-        return HEAD.pack(self.number, len(raw)) + raw
+        return HEAD.pack(len(raw)) + raw
 
 
-class Worker:
-    """A process, and the chunks that it has not answered yet."""
+class Worker(threading.Thread):
+    """A process that runs chunks, and the thread that hands them to it."""
 
-    def __init__(self) -> None:
-        self.chunks: dict[int, Chunk] = {}
+    def __init__(self, pool: "ScriptWorkers") -> None:
+        super().__init__(name="script worker", daemon=True)
         self.is_ready = False
-        self.is_dead = False
-        self._process = subprocess.Popen(
+        self._pool = pool
+        self.process = subprocess.Popen(
             [sys.executable, "-m", "node.script_worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -82,62 +83,69 @@ class Worker:
             cwd=ROOT,
             start_new_session=True,  # Ctrl-C is the node's to handle
         )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._stdin, self._stdout = self._process.stdin, self._process.stdout
-        self._answers = b""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.stdin, self._stdout = self.process.stdin, self.process.stdout
 
-    def fileno(self) -> int:
-        """Readable when an answer has come."""
-        return self._stdout.fileno()
+    def run(self) -> None:
+        """Until the pool is closed, or the process dies."""
+        taken: deque[tuple[_Queue, Chunk]] = deque()
+        with contextlib.suppress(OSError):
+            self.is_ready = self._answer()
+            while (more := self._pool.hand_out(can_wait=not taken)) or taken:
+                if more:
+                    taken.append(more)
+                    self._send(more[1].serialize())
+                if len(taken) == AHEAD or not more:
+                    queue, chunk = taken[0]
+                    queue.answered(chunk, self._answer())
+                    taken.popleft()
+        self._pool.lost(self)
+        for queue, chunk in taken:  # it died over them
+            queue.answered(chunk, False)
+        self.process.kill()
+        self.process.wait()
+        self.stdin.close()
+        self._stdout.close()
 
-    def take(self, chunk: Chunk) -> None:
-        """Run this one too."""
-        self.chunks[chunk.number] = chunk
-        rest = memoryview(chunk.serialize())
-        with contextlib.suppress(OSError):  # it died: `read` will say so
-            while rest:
-                rest = rest[self._stdin.write(rest) :]
+    def _send(self, raw: bytes) -> None:
+        rest = memoryview(raw)
+        while rest:
+            rest = rest[self.stdin.write(rest) :]
 
-    def read(self) -> list[tuple[Chunk, bool]]:
-        """Wait for answers: chunks that were run, and whether all in them is good."""
-        got = self._stdout.read(4096)
-        self.is_dead = not got
-        self._answers += got
-        end = len(self._answers) // ANSWER.size * ANSWER.size
-        answers, self._answers = self._answers[:end], self._answers[end:]
-        done = []
-        for number, is_good in ANSWER.iter_unpack(answers):
-            if number == READY:
-                self.is_ready = True
-            else:
-                done.append((self.chunks.pop(number), is_good))
-        return done
+    def _answer(self) -> bool:
+        """Whether all in the first chunk is good that was not answered yet."""
+        answer = self._stdout.read(1)
+        if not answer:
+            raise BrokenPipeError
+        return answer == YES
 
     def close(self) -> None:
-        """End the process."""
-        self._process.kill()
-        self._process.wait()
-        self._stdin.close()
-        self._stdout.close()
+        """End the process, and with it the thread."""
+        self.process.kill()
+        self.join()
 
 
 class ScriptWorkers:
     """A verifier (chain.script.check): scripts in up to `threads` processes, us included.
 
-    Not thread-safe, and one queue at a time: an earlier one that was dropped is forgotten.
+    For one thread, and one queue at a time: an earlier one that was dropped is forgotten.
     """
 
     def __init__(self, threads: int) -> None:
         self._others = min(threads - 1, MAX_WORKERS)
-        self._has_started = False
-        self._numbers = count(READY + 1)
-        self._workers: list[Worker] = []
-        self._selector = selectors.DefaultSelector()
+        self._has_started = self._is_closed = False
+        self._queue: _Queue | None = None
+        self.workers: list[Worker] = []
+        self.changed = threading.Condition()
+        """Held by whoever looks at the chunks of a queue; told when they change."""
 
     def __call__(self) -> CheckQueue:
         """An empty queue."""
-        return _Queue(self) if self._others else SerialQueue()
+        if not self._others:
+            return SerialQueue()
+        self._queue = _Queue(self)
+        return self._queue
 
     def __enter__(self) -> Self:
         return self
@@ -147,9 +155,12 @@ class ScriptWorkers:
 
     def close(self) -> None:
         """End the processes; the next large block begins new ones."""
-        for worker in list(self._workers):
-            self._end(worker)
-        self._has_started = False
+        with self.changed:
+            self._is_closed, self._queue = True, None
+            self.changed.notify_all()
+        for worker in self.workers[:]:
+            worker.close()
+        self._has_started = self._is_closed = False
 
     def start(self) -> None:
         """Begin the processes, unless they were begun before; where none can be, go on alone."""
@@ -158,48 +169,42 @@ class ScriptWorkers:
         self._has_started = True
         try:
             for _ in range(self._others):
-                self._workers.append(Worker())
-                self._selector.register(self._workers[-1], selectors.EVENT_READ)
+                self.workers.append(Worker(self))
+                self.workers[-1].start()
         except OSError as error:
             log.warning("cannot begin a process that runs scripts (%s); going on without", error)
 
-    def number(self, slices: list[Slice]) -> Chunk:
-        """A chunk of these; its number is higher than that of any before."""
-        return Chunk(next(self._numbers), slices)
+    def hand_out(self, *, can_wait: bool) -> "tuple[_Queue, Chunk] | None":
+        """The next chunk for a worker; None if there is none, or no more will come."""
+        with self.changed:
+            while not self._is_closed:
+                if self._queue is not None and (chunk := self._queue.hand_out()):
+                    return self._queue, chunk
+                if not can_wait:
+                    break
+                self.changed.wait()
+        return None
 
-    def hand_out(self, chunks: deque[Chunk]) -> Iterator[Chunk]:
-        """Give the first of these to whoever has little left to do; those that were given."""
-        for worker in self._workers:
-            while worker.is_ready and chunks and len(worker.chunks) < AHEAD:
-                yield chunks[0]
-                worker.take(chunks.popleft())
-
-    def answers(self, timeout_s: float | None) -> Iterator[tuple[Chunk, bool | None]]:
-        """Chunks that were run, and whether all is good; None if the worker has died over it."""
-        for key, _ in self._selector.select(timeout_s):
-            worker = key.fileobj
-            assert isinstance(worker, Worker)
-            yield from worker.read()
-            if worker.is_dead:
-                log.warning("a process that runs scripts has ended; going on without it")
-                yield from ((chunk, None) for chunk in worker.chunks.values())
-                self._end(worker)
-
-    def _end(self, worker: Worker) -> None:
-        self._selector.unregister(worker)
-        self._workers.remove(worker)
-        worker.close()
+    def lost(self, worker: Worker) -> None:
+        """A worker has ended."""
+        with self.changed:
+            self.workers.remove(worker)
+        if not self._is_closed:
+            log.warning("a process that runs scripts has ended; going on without it")
 
 
 class _Queue:
-    """The scripts of one block."""
+    """Scripts to be run in order."""
 
     def __init__(self, pool: ScriptWorkers) -> None:
         self._pool = pool
+        self._changed = pool.changed
         self._slices: list[Slice] = []  # of the chunk that is being filled
         self._inputs = self._bytes = 0  # in them
+        self._chunks = 0  # so far
         self._waiting: deque[Chunk] = deque()
         self._away: set[int] = set()
+        self._doubted: deque[Chunk] = deque()  # came back without a yes
         self._failures: dict[int, ScriptFailure] = {}
 
     def add(self, check: ScriptCheck) -> None:
@@ -218,27 +223,43 @@ class _Queue:
         """See CheckQueue."""
         if self._slices:
             self._close_chunk()
-        while self._waiting or self._away:
-            if self._waiting:
-                self._run(self._waiting.popleft())
-            self._exchange(timeout_s=None if self._away and not self._waiting else 0)
+        while (chunk := self._next()) is not None:
+            self._run(chunk)
         return self._failures[min(self._failures)] if self._failures else None
 
     def _close_chunk(self) -> None:
-        self._waiting.append(self._pool.number(self._slices))
+        with self._changed:
+            self._waiting.append(Chunk(self._chunks, self._slices))
+            self._changed.notify_all()
+        self._chunks += 1
         self._slices, self._inputs, self._bytes = [], 0, 0
         if len(self._waiting) >= START_AT:
             self._pool.start()
-        self._exchange(timeout_s=0)
+        if len(self._waiting) > MOST_WAITING and (chunk := self._next()) is not None:
+            self._run(chunk)
 
-    def _exchange(self, timeout_s: float | None) -> None:
-        """Take the answers that have come, and hand out what waits."""
-        for chunk, is_good in self._pool.answers(timeout_s):
-            if chunk.number in self._away:  # not a dropped queue's
-                self._away.remove(chunk.number)
-                if not is_good:
-                    self._run(chunk)  # which failed first, and why; or nobody has run it yet
-        self._away.update(chunk.number for chunk in self._pool.hand_out(self._waiting))
+    def hand_out(self) -> Chunk | None:
+        """For a worker, who holds `changed`."""
+        if not self._waiting:
+            return None
+        chunk = self._waiting.popleft()
+        self._away.add(chunk.number)
+        return chunk
+
+    def answered(self, chunk: Chunk, is_good: bool) -> None:
+        """A worker has run it, or died over it."""
+        with self._changed:
+            self._away.remove(chunk.number)
+            if not is_good:
+                self._doubted.append(chunk)
+            self._changed.notify_all()
+
+    def _next(self) -> Chunk | None:
+        """What is to be run here; None once all is done."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._doubted or self._waiting or not self._away)
+            chunks = self._doubted or self._waiting
+            return chunks.popleft() if chunks else None
 
     def _run(self, chunk: Chunk) -> None:
         """Run it here, unless it lies behind a failure."""
@@ -246,4 +267,4 @@ class _Queue:
             failure = chunk.run()
             if failure is not None:
                 self._failures[chunk.number] = failure
-                self._waiting.clear()  # all of it comes later: a chunk that comes back runs here
+                self._waiting.clear()  # all of it comes later

@@ -12,38 +12,60 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 
 from chain.block import Block
+from chain.chainstate import Chainstate
 from chain.params import REGTEST
+from chain.script.check import Verifier
 from node.core import Node
 from node.daemon import tune_interpreter
+from node.importer import Importer
 from node.index import Index
+from node.speculation import Speculation
 from node.storage.buffer import BufferedStore
+from node.storage.frames import FrameFile, frame
 from node.storage.opening import open_data
 from scripts.bench_blocks import THREADS, VERIFIER, Row, engine_at, hand_to_engine
 from scripts.bench_kinds import P2PKH, P2TR, P2WPKH, P2WSH, Kind, bare_signatures, chain_of
 
 
 def by_farthing(
-    blocks: Sequence[Block],
-    last: int,
-    folder: Path,
-    *,
-    with_index: bool = False,
-    at_tip: bool = False,
+    blocks: Sequence[Block], last: int, folder: Path, *, with_index: bool = False
 ) -> float:
-    """Seconds for the `last` blocks, from bytes to the disk; the others come before.
+    """Seconds for the `last` blocks as `farthing node import` takes them, from a file to the disk;
+    the others come before."""
+    buffer = BufferedStore(open_data(folder, REGTEST.magic))
 
-    As `farthing node import` does it, or `at_tip`, where each block is synced before the next.
-    """
-    disk = open_data(folder, REGTEST.magic)
-    store = disk if at_tip else BufferedStore(disk)
-    indexers = (Index(store),) if with_index else ()
-    node = Node(REGTEST, store, rng=Random(1), verifier=VERIFIER, indexers=indexers)
+    def open_chain(verifier: Verifier) -> Chainstate:
+        indexers = (Index(buffer),) if with_index else ()
+        return Chainstate(
+            REGTEST, buffer, verifier=verifier, indexers=indexers, scripts_in_order=False
+        )
+
+    importer = Importer(buffer, open_chain, blocks[-1].header.time, Speculation(VERIFIER))
+    for part in blocks[:-last], blocks[-last:]:
+        path = folder / "import.dat"
+        path.write_bytes(b"".join([frame(REGTEST.magic, block.serialize()) for block in part]))
+        begin = time.perf_counter()
+        with closing(FrameFile(path, REGTEST.magic)) as file:
+            for _ in importer.take(file):
+                pass
+            importer.finish()
+        taken = time.perf_counter() - begin
+    if importer.chainstate.tip.hash != blocks[-1].hash:
+        raise AssertionError("the blocks were not connected")
+    buffer.close()
+    return taken
+
+
+def at_tip(blocks: Sequence[Block], last: int, folder: Path) -> float:
+    """Seconds for the `last` blocks, each synced before the next, as a node takes them."""
+    store = open_data(folder, REGTEST.magic)
+    node = Node(REGTEST, store, rng=Random(1), verifier=VERIFIER)
     chainstate, now = node.chainstate, blocks[-1].header.time
     for block in blocks[:-last]:
         chainstate.accept_block(block, now)
@@ -51,8 +73,6 @@ def by_farthing(
     begin = time.perf_counter()
     for raw in raws:
         chainstate.accept_block(Block.parse(raw), now)
-    if isinstance(store, BufferedStore):
-        store.flush()
     taken = time.perf_counter() - begin
     if chainstate.tip.hash != blocks[-1].hash:
         raise AssertionError("the blocks were not connected")
@@ -101,7 +121,7 @@ def connect_rows(kind: Kind, spends: int, last: int, rounds: int) -> Iterator[Ro
             now = {
                 "plain": by_farthing(blocks, last, here[0]),
                 "index": by_farthing(blocks, last, here[1], with_index=True),
-                "tip": by_farthing(blocks, last, here[2], at_tip=True),
+                "tip": at_tip(blocks, last, here[2]),
                 "bare": by_libsecp(kind, inputs * kind.signatures),
             }
             if find_spec("pbk"):

@@ -6,7 +6,7 @@ promised to nobody. It does not know what rows mean.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from chain.store import Rows, Store
 
@@ -25,6 +25,13 @@ class BufferedStore:
         self._rows: dict[bytes, bytes | None] = {}
         self._bytes = 0
         self._flushed_at = time.monotonic()
+        self.before_flush: Callable[[], None] = lambda: None
+        """Called before anything is written: the last moment to object, by an exception."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all is written."""
+        return not self._rows
 
     def get(self, key: bytes) -> bytes | None:
         """See Store.get."""
@@ -41,8 +48,13 @@ class BufferedStore:
     def flush(self) -> None:
         """Write all of it, at once."""
         if self._rows:
+            self.before_flush()
             self._store.write(self._rows, sync=True)
-            self._rows, self._bytes = {}, 0
+        self.drop()
+
+    def drop(self) -> None:
+        """Forget what was not written."""
+        self._rows, self._bytes = {}, 0
         self._flushed_at = time.monotonic()
 
     def scan(

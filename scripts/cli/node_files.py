@@ -138,6 +138,7 @@ def take_all(importer: "Importer", files: Iterable["FrameFile"], what: str) -> b
             passed = before
             steps = (passed + at for at in importer.take(file))
             if not walk(steps, step, is_asked):
+                importer.settle()
                 return False
             before += file.size
     importer.finish()

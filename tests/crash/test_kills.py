@@ -22,7 +22,7 @@ from node.importer import opened
 from tests.crash.chains import write_chain
 
 SWEEP = bool(os.environ.get("FARTHING_SWEEP"))
-KILLS, BLOCKS = (100, 1_200) if SWEEP else (6, 300)
+KILLS, BLOCKS = (100, 1_200) if SWEEP else (8, 300)
 
 
 def start(*words: str) -> subprocess.Popen[str]:
@@ -68,7 +68,7 @@ def test_a_killed_import_and_a_killed_reindex_go_on_to_the_same_end(tmp_path: Pa
     rounds = 0
     while kills.total() < KILLS:
         folder = tmp_path / str(rounds)
-        where = ["--datadir", str(folder), "--par", "1"]
+        where = ["--datadir", str(folder), "--par", str(2 - rounds % 2)]  # alone, and with workers
         for name, words in (("import", ["import", str(source)]), ("reindex", ["reindex"])):
             left = KILLS - kills.total()
             killed, _ = run_to_the_end(rng, [*words, *where], min(left, KILLS // 3))

@@ -17,10 +17,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from chain.chainstate import Chainstate
+from chain.script.check import SerialQueue, Verifier
 from chain.store import Rows, StoreError
 from node.errors import StorageError
 from node.importer import Importer
 from node.index import Index
+from node.speculation import Speculation
 from node.storage import opening
 from node.storage.blocks import BlockFiles, block_files
 from node.storage.buffer import BufferedStore
@@ -59,10 +61,14 @@ class Reindexes(Crashes):
         """What `farthing node reindex` does."""
         blocks = opening.open_data(self.data, QUICK.magic, rebuilding=True)
         buffer = BufferedStore(blocks, buffer_bytes)
-        index = Index(buffer)
-        chain = Chainstate(QUICK, buffer, indexers=[index])
-        index.catch_up(chain)
-        importer = Importer(chain, NOW)
+
+        def open_chain(verifier: Verifier) -> Chainstate:
+            index = Index(buffer)
+            chain = Chainstate(QUICK, buffer, verifier=verifier, indexers=[index])
+            index.catch_up(chain)
+            return chain
+
+        importer = Importer(buffer, open_chain, NOW, Speculation(SerialQueue))
         with ExitStack() as stack:
             for path in block_files(self.disk.folder):
                 file = stack.enter_context(closing(FrameFile(path, QUICK.magic)))

@@ -1,20 +1,29 @@
 """Blocks in and out by the thousand: any order, any damage, and Bitcoin Core's own files."""
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
+from chain.chainstate import Chainstate
 from chain.coins import coins_hash
+from chain.headers import HeaderEntry
 from chain.params import REGTEST
+from chain.script.check import SerialQueue, Verifier
+from chain.store import MemoryStore, Rows
 from node.config import NodeConfig
 from node.errors import StorageError
 from node.events import NetAddress
 from node.importer import Importer, export, open_source, opened, own_sources
+from node.script_workers import ScriptWorkers
+from node.speculation import Speculation
+from node.storage.buffer import BufferedStore
 from node.storage.frames import frame
-from tests.builders import ChainBuilder, key, make_block, p2wpkh
+from tests.builders import ChainBuilder, key, make_block, p2wpkh, with_inputs
 from tests.core_engine import CoreEngine
 
 MAGIC = REGTEST.magic
@@ -58,8 +67,15 @@ def framed(raws: Sequence[bytes]) -> bytes:
     return b"".join(frame(MAGIC, raw) for raw in raws)
 
 
-def new_importer() -> Importer:
-    return Importer(ChainBuilder().chainstate, NOW)
+def new_importer(
+    verifier: Verifier | None = None, limit_bytes: int = 1 << 30, store: MemoryStore | None = None
+) -> Importer:
+    """One that runs scripts block by block, or with a verifier, whenever `limit_bytes` come."""
+    buffer = BufferedStore(store or MemoryStore(), limit_bytes)
+    speculation = Speculation(verifier or SerialQueue, is_on=verifier is not None)
+    return Importer(
+        buffer, lambda scripts: Chainstate(REGTEST, buffer, verifier=scripts), NOW, speculation
+    )
 
 
 def state(importer: Importer) -> tuple[bytes, bytes]:
@@ -112,6 +128,83 @@ def test_a_block_that_breaks_a_rule_is_named(tmp_path: Path) -> None:
     troubles = take(importer, tmp_path, framed([*blocks_of(chain), bad.serialize()]))
     assert [word in troubles[0] for word in (bad.hash[::-1].hex(), "bad-cb-amount")] == [True] * 2
     assert importer.chainstate.tip.height == 101
+
+
+@pytest.fixture(scope="module")
+def with_bad_scripts() -> list[bytes]:
+    """A chain, and branches beside it whose scripts fail at once, later, or never.
+
+    Each branch has more work than what came before it, so that all are tried.
+    """
+    chain = ChainBuilder()
+    chain.mine(110)
+    raws = blocks_of(chain)
+    for number, bad in enumerate((True, True, False, True, False)):
+        fork, coins = chain.tip, chain.mature()
+        txs = [chain.pay(coin, p2wpkh(key(1))) for coin in coins[number * 2 : number * 2 + 2]]
+        if bad:
+            _, public_key = txs[1].inputs[0].witness
+            wrong = txs[0].inputs[0].witness[0]  # a signature, but of something else
+            stolen = txs[1].inputs[0]._replace(witness=(wrong, public_key))
+            txs[1] = with_inputs(txs[1], [stolen])
+        block = chain.block(txs, parent=fork)
+        children = chain.branch(HeaderEntry(block.header, fork), 2)
+        raws += [each.serialize() for each in (block, *children)]
+        if not bad:
+            for each in (block, *children):
+                chain.accept(each)
+    return raws
+
+
+@pytest.mark.parametrize("limit_bytes", [1, 3_000, 1 << 30])
+def test_scripts_that_are_run_later_give_the_same_verdict(
+    with_bad_scripts: list[bytes], limit_bytes: int, tmp_path: Path
+) -> None:
+    failed = 0
+    with ScriptWorkers(2) as workers:
+        for seed in range(8):
+            raws = random.Random(seed).sample(with_bad_scripts, len(with_bad_scripts))
+            files = framed(raws[:60]), framed(raws[60:])[: -5 if seed % 2 else None]
+            strict, store = new_importer(), MemoryStore()
+            hasty = new_importer(workers, limit_bytes, store)
+            said = []
+            for importer, folder in ((strict, "strict"), (hasty, "hasty")):
+                (tmp_path / f"{folder}{seed}").mkdir()
+                troubles = take(importer, tmp_path / f"{folder}{seed}", *files)
+                said.append([trouble.replace(folder, "") for trouble in troubles])
+            assert said[0] == said[1]
+            failed += sum("script-verify" in trouble for trouble in said[0])
+            assert state(hasty) == state(strict)
+            assert (hasty.tally.new, hasty.tally.known) == (strict.tally.new, strict.tally.known)
+            # What is on the disk is what a new look at it finds.
+            assert state(new_importer(store=store)) == state(strict)
+    assert failed >= 5
+
+
+def test_nothing_is_written_before_its_scripts_have_been_run(
+    with_bad_scripts: list[bytes], tmp_path: Path
+) -> None:
+    class Watched(MemoryStore):
+        """Knows which block hashes ever were a tip on the disk."""
+
+        tips: ClassVar[Counter[bytes]] = Counter()
+
+        def write(self, batch: Rows, sync: bool = False) -> None:
+            self.tips[batch.get(b"t") or b""] += 1
+            super().write(batch, sync)
+
+    store = Watched()
+    importer = new_importer(SerialQueue, 3_000, store)
+    troubles = take(importer, tmp_path, framed(with_bad_scripts))
+    bad = [
+        bytes.fromhex(trouble.split()[1])[::-1]
+        for trouble in troubles
+        if "script-verify" in trouble
+    ]
+    assert len(bad) == 3
+    assert importer.tally.new > 100
+    assert len(Watched.tips) > 10
+    assert not set(bad) & set(Watched.tips)
 
 
 def test_bitcoin_cores_files_are_taken_in_and_ours_by_core(

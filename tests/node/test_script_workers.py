@@ -58,7 +58,7 @@ def begin(pool: ScriptWorkers) -> None:
 
 
 def are_ready(pool: ScriptWorkers) -> bool:
-    return all(worker.is_ready for worker in pool._workers)
+    return all(worker.is_ready for worker in pool.workers)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -78,7 +78,7 @@ def is_alive(process_id: int) -> bool:
 
 
 def process_ids(pool: ScriptWorkers) -> list[int]:
-    return [worker._process.pid for worker in pool._workers]
+    return [worker.process.pid for worker in pool.workers]
 
 
 @pytest.mark.parametrize("count", [0, 1, 31, 32, 33, 400])
@@ -121,9 +121,9 @@ def test_a_worker_checks_what_we_would() -> None:
     tx = Transaction(2, [unlocked, TxIn(OutPoint(b"1" * 32, 0))], [GOOD, BAD], 9)
     made = ScriptCheck(tx, [TxOut(-1, b""), TxOut(2**62, b"\x6a")], MANDATORY_FLAGS)
     raw = Chunk(3, [(made, range(1, 2))]).serialize()
-    number, size = HEAD.unpack(raw[: HEAD.size])
+    (size,) = HEAD.unpack(raw[: HEAD.size])
     [job] = pickle.loads(raw[HEAD.size :])
-    assert (number, size, job[3:]) == (3, len(raw) - HEAD.size, (1, 2))
+    assert (size, job[3:]) == (len(raw) - HEAD.size, (1, 2))
     assert check_of(*job[:3]) == made
 
 
@@ -200,14 +200,14 @@ def test_one_process_asks_for_no_other() -> None:
 
 
 @pytest.mark.parametrize(
-    "last_words", ["", "stdin.write(b'1234')", "stdin.write(HEAD.pack(1, 99) + b'half')"]
+    "last_words", ["", "stdin.write(b'1234')", "stdin.write(HEAD.pack(99) + b'half')"]
 )
 def test_a_worker_does_not_outlive_its_node(last_words: str) -> None:
     code = (
         "import os, signal, time; from node.script_workers import HEAD, ScriptWorkers\n"
-        "pool = ScriptWorkers(2); pool.start(); [worker] = pool._workers\n"
-        f"stdin = worker._stdin; {last_words}\n"
-        "print(worker._process.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+        "pool = ScriptWorkers(2); pool.start(); [worker] = pool.workers\n"
+        f"stdin = worker.stdin; {last_words}\n"
+        "print(worker.process.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     process_id = int(done.stdout)
