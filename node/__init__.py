@@ -5,7 +5,7 @@ Flask and under a simulator with a virtual clock. The lower half is the I/O.
 
 Reading order, which is also the import order: a file imports only files above it.
 
-    errors        Rejected and the reasons of our policy; StorageError
+    errors        StorageError
     wire          what peer messages are made of: frames, vectors, addresses, limits
     messages      Bitcoin's peer messages
     entry         a waiting transaction: fee, size, parents and children

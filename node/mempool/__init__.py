@@ -2,6 +2,7 @@
 
 Reading order, which is also the import order: a file imports only files above it.
 
+    reasons       why a transaction or a package may not wait here
     feerate       fee and size as an exact ratio; diagrams of what a set of transactions earns
     linearize     transactions that hang together, in the best order for a miner
     cluster       waiting transactions that hang together, in that order

@@ -19,11 +19,11 @@ from chain.script.flags import STANDARD_FLAGS
 from chain.transaction import OutPoint, Transaction
 from chain.tx_rules import check_inputs, check_transaction, is_final, sequence_locks, sigop_cost
 from node.entry import MempoolEntry, fee_at
-from node.errors import PolicyReason, Rejected
 from node.mempool import policy, replacement, truc
 from node.mempool.cluster import Limits
 from node.mempool.policy import PolicyOptions
 from node.mempool.pool import Pool
+from node.mempool.reasons import PolicyReason, Rejected
 
 MAX_OUTPUTS_PROBED = 64
 """So many outputs are looked up to tell a transaction long mined from one whose parents we lack."""

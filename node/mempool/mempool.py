@@ -16,13 +16,13 @@ from chain.script.check import ScriptCheck
 from chain.script.flags import STANDARD_FLAGS
 from chain.transaction import Transaction
 from node.entry import MempoolEntry
-from node.errors import PolicyReason, Rejected
 from node.events import TransactionAccepted, TransactionRemoved
 from node.mempool.acceptance import Judge, Judgement, Terms
 from node.mempool.cluster import Limits, trim
 from node.mempool.package import judge_together
 from node.mempool.policy import PolicyOptions
 from node.mempool.pool import Pool
+from node.mempool.reasons import PolicyReason, Rejected
 
 HALF_LIFE_S = 12 * 3_600
 """Core's ROLLING_FEE_HALFLIFE; shorter while the pool is not even half full."""

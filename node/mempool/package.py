@@ -13,9 +13,9 @@ from typing import NoReturn
 from chain.errors import Invalid
 from chain.transaction import COIN, OutPoint, Transaction
 from node.entry import MempoolEntry
-from node.errors import PackageReason, Rejected
 from node.mempool import replacement, truc
 from node.mempool.acceptance import Candidate, Judge, Judgement, Terms
+from node.mempool.reasons import PackageReason, Rejected
 
 MAX_TRANSACTIONS = 25  # Core's MAX_PACKAGE_COUNT
 MAX_WEIGHT = 404_000  # Core's MAX_PACKAGE_WEIGHT

@@ -15,7 +15,7 @@ from chain.script.script import count_sigops, instructions, is_p2sh, is_push_onl
 from chain.script.templates import ScriptType, classify, multisig_keys
 from chain.transaction import Transaction, TxOut
 from node.entry import fee_at
-from node.errors import PolicyReason, Rejected
+from node.mempool.reasons import PolicyReason, Rejected
 
 MAX_VERSION = 3  # Core's TX_MAX_STANDARD_VERSION: 3 is BIP431's
 MAX_WEIGHT = 400_000  # Core's MAX_STANDARD_TX_WEIGHT

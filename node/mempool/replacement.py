@@ -11,9 +11,9 @@ from collections.abc import Collection, Sequence
 from chain.encoding import display_hash
 from chain.transaction import format_money
 from node.entry import MempoolEntry, fee_at
-from node.errors import PolicyReason, Rejected
 from node.mempool.cluster import Cluster
 from node.mempool.feerate import FeeFrac, improves_strictly
+from node.mempool.reasons import PolicyReason, Rejected
 
 MAX_CONFLICTING_CLUSTERS = 100
 """Core's MAX_REPLACEMENT_CANDIDATES; in BIP125's fifth rule so many transactions."""

@@ -22,8 +22,8 @@ from chain.encoding import Reader, write_compact_size
 from chain.errors import DecodeError, Invalid
 from chain.transaction import Transaction
 from node.entry import MempoolEntry
-from node.errors import PolicyClass, Rejected
 from node.mempool.mempool import Mempool
+from node.mempool.reasons import PolicyClass, Rejected
 from node.mempool.submission import submit
 
 VERSION = 1

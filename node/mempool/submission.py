@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from chain.errors import Invalid
 from chain.transaction import Transaction
 from node.entry import MempoolEntry
-from node.errors import PackageReason, PolicyClass, PolicyReason, Rejected
 from node.mempool.mempool import Mempool
 from node.mempool.package import PackageRejected, check_well_formed, is_child_with_parents
+from node.mempool.reasons import PackageReason, PolicyClass, PolicyReason, Rejected
 
 RETRIED = {PolicyClass.RECONSIDERABLE, PolicyClass.MISSING_INPUTS}
 """What fails for these may pass in company."""

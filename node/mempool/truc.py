@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from chain.encoding import display_hash
 from chain.transaction import Transaction
 from node.entry import MempoolEntry
-from node.errors import PolicyReason, Rejected
+from node.mempool.reasons import PolicyReason, Rejected
 
 VERSION = 3  # Core's TRUC_VERSION
 MAX_VSIZE = 10_000  # Core's TRUC_MAX_VSIZE

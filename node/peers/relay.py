@@ -20,9 +20,9 @@ from chain.errors import Invalid
 from chain.transaction import Transaction
 from node.clock import Clock
 from node.entry import MempoolEntry, fee_at
-from node.errors import PolicyClass, Rejected
 from node.events import TransactionAccepted
 from node.mempool.mempool import Mempool
+from node.mempool.reasons import PolicyClass, Rejected
 from node.mempool.submission import RETRIED, submit
 from node.messages import MSG_TX, MSG_WTX, FeeFilter, Inv, InventoryItem, NotFound, Tx
 from node.peers.fetch import Fetch

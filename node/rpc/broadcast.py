@@ -11,8 +11,8 @@ from chain.script.machine import MAX_SCRIPT_ELEMENT_SIZE
 from chain.script.opcodes import OP_NOP10, instructions
 from chain.transaction import COIN, OutPoint, Transaction
 from node.entry import fee_at
-from node.errors import PolicyClass, Rejected
 from node.lookup import Found, waiting_coins
+from node.mempool.reasons import PolicyClass, Rejected
 from node.rpc.values import Amount, Code, RpcError, parse_hex
 from node.runtime import Runtime
 

@@ -11,8 +11,8 @@ from chain.encoding import display_hash
 from chain.errors import Invalid
 from chain.transaction import Transaction
 from node.entry import MempoolEntry, fee_at
-from node.errors import PolicyClass, Rejected
 from node.mempool.package import MAX_TRANSACTIONS, PackageRejected, is_child_with_tree
+from node.mempool.reasons import PolicyClass, Rejected
 from node.mempool.submission import PackageResult
 from node.rpc.broadcast import (
     MAX_FEERATE,

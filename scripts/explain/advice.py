@@ -1,12 +1,12 @@
 """Advice: for each reason for which a mempool refuses a transaction, what would be accepted.
 
 Knows one sentence for each rule; figures that belong to one refusal are computed in refusal.
-Beside it: `node/errors.py` (PolicyReason) and `chain/errors.py` (Reason), whose sentences say the
-rules themselves.
+Beside it: `node/mempool/reasons.py` (PolicyReason) and `chain/errors.py` (Reason), whose sentences
+say the rules themselves.
 """
 
 from chain.errors import Reason
-from node.errors import PackageReason, PolicyReason
+from node.mempool.reasons import PackageReason, PolicyReason
 
 MAX_FEE = "max-fee-exceeded"  # testmempoolaccept's own limit, which is no rule of the mempool
 P, R, G = PolicyReason, Reason, PackageReason

@@ -14,8 +14,8 @@ from chain.encoding import display_hash
 from chain.errors import Reason
 from chain.params import NETWORKS
 from chain.transaction import COIN, OutPoint, Transaction
-from node.errors import PolicyReason
 from node.mempool.policy import PolicyOptions, dust, dust_threshold
+from node.mempool.reasons import PolicyReason
 from scripts.explain import advice
 from scripts.explain.advice import AnyReason, advice_for, reason_of
 from scripts.explain.model import Explanation, Field, Json, Problem, Section
@@ -149,7 +149,7 @@ def problem_of(asked: Asked) -> Problem:
 
 def _place(rule: AnyReason | None) -> str:
     """Where the rule is written down."""
-    module = "chain/errors.py" if isinstance(rule, Reason) else "node/errors.py"
+    module = "chain/errors.py" if isinstance(rule, Reason) else "node/mempool/reasons.py"
     return module if rule is None else f"{module}: {type(rule).__name__}.{rule.name}"
 
 

@@ -11,10 +11,10 @@ from chain.errors import Invalid
 from chain.params import REGTEST, Params
 from chain.transaction import Transaction
 from node.entry import MempoolEntry
-from node.errors import PolicyReason, Rejected
 from node.events import TransactionAccepted
 from node.mempool.mempool import Mempool
 from node.mempool.policy import PolicyOptions
+from node.mempool.reasons import PolicyReason, Rejected
 from tests.builders import ChainBuilder, Spendable, key, p2wpkh
 
 QUICK = replace(REGTEST, coinbase_maturity_blocks=2)

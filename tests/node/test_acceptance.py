@@ -9,8 +9,8 @@ import pytest
 
 from chain.encoding import display_hash
 from chain.transaction import Transaction, TxIn, TxOut
-from node.errors import PolicyClass, PolicyReason
 from node.mempool.policy import PolicyOptions
+from node.mempool.reasons import PolicyClass, PolicyReason
 from tests.builders import (
     key,
     make_tx,

@@ -1,6 +1,7 @@
 """The reasons of our policy: their texts are an interface that wallets match on."""
 
-from node.errors import PolicyClass, PolicyReason, Rejected, StorageError
+from node.errors import StorageError
+from node.mempool.reasons import PolicyClass, PolicyReason, Rejected
 
 # Restated from Bitcoin Core, not imported.
 TEXTS = {

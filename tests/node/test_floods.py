@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from chain.transaction import OutPoint, Transaction, TxIn, TxOut
-from node.errors import Rejected
 from node.mempool.cluster import Limits
 from node.mempool.policy import PolicyOptions
+from node.mempool.reasons import Rejected
 from node.mempool.template import choose
 from node.messages import Tx
 from tests.builders import Spendable

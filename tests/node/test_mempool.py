@@ -6,9 +6,9 @@ import pytest
 
 from chain.chainstate import ChainChanges
 from node.entry import MempoolEntry
-from node.errors import PolicyReason
 from node.mempool.policy import PolicyOptions
 from node.mempool.pool import memory_usage
+from node.mempool.reasons import PolicyReason
 from tests.node.support import QUICK, Scene, history
 
 HALF_DAY_S = 12 * 3_600

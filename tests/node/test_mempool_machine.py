@@ -12,10 +12,10 @@ from chain.block import Block
 from chain.chainstate import ChainChanges
 from chain.errors import Invalid
 from chain.transaction import OutPoint, Transaction
-from node.errors import Rejected
 from node.events import TransactionAccepted
 from node.mempool.mempool import Mempool
 from node.mempool.policy import PolicyOptions
+from node.mempool.reasons import Rejected
 from node.mempool.saved import dump, parse, restore
 from node.mempool.submission import submit
 from tests.builders import Spendable

@@ -6,10 +6,10 @@ import pytest
 
 from chain.encoding import display_hash
 from chain.transaction import Transaction, TxOut
-from node.errors import PackageReason, PolicyReason
 from node.mempool.mempool import Mempool
 from node.mempool.package import PackageRejected, check_well_formed, is_child_with_tree
 from node.mempool.policy import PolicyOptions
+from node.mempool.reasons import PackageReason, PolicyReason
 from node.mempool.submission import PackageResult, submit
 from tests.builders import Spendable
 from tests.node.support import HOME, Scene, history

@@ -6,9 +6,9 @@ import pytest
 
 from chain.coins import Coin
 from chain.transaction import OutPoint, Transaction, TxIn, TxOut, format_money
-from node.errors import PolicyReason, Rejected
 from node.mempool import policy
 from node.mempool.policy import PolicyOptions
+from node.mempool.reasons import PolicyReason, Rejected
 from tests.builders import key, p2pkh, p2sh, p2tr, p2wpkh, p2wsh
 from tests.node.support import reason_of
 

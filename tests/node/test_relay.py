@@ -4,9 +4,9 @@ import pytest
 
 from chain.transaction import Transaction, TxIn, TxOut
 from node.core import NodeOptions
-from node.errors import Rejected
 from node.events import NetAddress, TransactionAccepted, TransactionRemoved
 from node.mempool.policy import PolicyOptions
+from node.mempool.reasons import Rejected
 from node.messages import (
     MSG_TX,
     MSG_WITNESS_TX,

@@ -4,8 +4,8 @@ import pytest
 
 from chain.encoding import display_hash
 from node.entry import MempoolEntry
-from node.errors import PolicyClass
 from node.mempool.policy import PolicyOptions
+from node.mempool.reasons import PolicyClass
 from tests.node.support import Scene, history
 
 

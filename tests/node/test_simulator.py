@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from node.errors import Rejected
 from node.events import BlockConnected, Dial, Effect, NetAddress
+from node.mempool.reasons import Rejected
 from node.simulator import (
     CrashingStore,
     Simulation,

@@ -5,7 +5,7 @@ import pytest
 from chain.encoding import display_hash
 from chain.transaction import Transaction
 from node.entry import MempoolEntry
-from node.errors import PolicyReason
+from node.mempool.reasons import PolicyReason
 from tests.node.support import Scene
 
 

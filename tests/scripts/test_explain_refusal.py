@@ -9,7 +9,7 @@ import pytest
 
 from chain.params import REGTEST
 from chain.transaction import Transaction, TxOut
-from node.errors import PackageReason, PolicyReason
+from node.mempool.reasons import PackageReason, PolicyReason
 from scripts.explain.advice import CONSENSUS, POLICY, advice_for, reason_of
 from tests.builders import key, p2wpkh, with_inputs
 from tests.node.serving import Served, running, shown

@@ -12,8 +12,8 @@ from chain.chainstate import Chainstate
 from chain.params import REGTEST
 from chain.store import MemoryStore
 from chain.transaction import OutPoint, Transaction
-from node.errors import Rejected
 from node.events import Effect, Log
+from node.mempool.reasons import Rejected
 from node.simulator import START_S, Simulation
 from tests.simulation.base import (
     BASE_HEIGHT,
