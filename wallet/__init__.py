@@ -14,6 +14,8 @@ Reading order, which is also the import order: a file imports only files above i
     sealing         secrets under a password: scrypt and an AEAD
     vault           a wallet's words while it is open, and how they are sealed
     keystore        the file: public half readable, secrets sealed
+    agent           a process that holds a seal's key for a while
+    unlocking       beginning an agent, asking it, ending it
     ledger          transactions that concern us: coins, balance, history
     conflicts       transactions of which only one can be
     ledger_file     the ledger in the wallet's file

@@ -1,4 +1,4 @@
-"""Keeping a wallet: its password, its accounts, copies of its file.
+"""Keeping a wallet: its password, its accounts, copies of its file, and its time unlocked.
 
 Each of these reads the file, works, and saves it whole; what another program changed of the same
 meanwhile is not overwritten. A copy holds everything: accounts, history, labels, and the words
@@ -9,27 +9,38 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from wallet import keystore
+from wallet import keystore, unlocking
 from wallet.account import GAP_LIMIT, Account
-from wallet.errors import WalletError
+from wallet.errors import WalletError, WatchOnly
 from wallet.keystore import WalletFile, identity
-from wallet.vault import Secrets, check_accounts
+from wallet.vault import SealKey, Secrets, check_accounts
 from wallet.wallet import Wallet
 
 
-def check(path: Path, password: str) -> None:
+def unlock(path: Path, password: str, seconds: int) -> None:
+    """Let the wallet sign without its password for so long, on this machine, for this user."""
+    opened, file = Wallet.open(path), keystore.read(path)
+    if opened.is_watch_only:
+        raise WatchOnly("this wallet only watches: it has no keys to unlock")
+    key = SealKey.of_password(file.sealed, password)
+    check_accounts(opened.master(key), opened.accounts)
+    unlocking.begin(path, file, key, seconds)
+
+
+def check(path: Path, password: str | SealKey) -> None:
     """WrongPassword, or DamagedFile unless words, seal and every address belong together."""
     opened = Wallet.open(path)
     check_accounts(opened.master(password), opened.accounts)
 
 
 def change_password(path: Path, old: str, new: str) -> None:
-    """Seal the words anew. Copies made before still open with the old password."""
+    """Seal the words anew, and lock. Copies made before still open with the old password."""
     check(path, old)
     file = keystore.read(path)
     secrets = Secrets.opened(file.sealed, old, file.identity)
     sealed = secrets.sealed(new, file.identity, file.sealed["n"])
     keystore.update(path, file, _unless_changed(file, lambda now: replace(now, sealed=sealed)))
+    unlocking.lock(path)
 
 
 def add_account(
@@ -52,6 +63,7 @@ def add_account(
         return replace(now, descriptors=descriptors, sealed=sealed, state=state)
 
     keystore.update(path, file, _unless_changed(file, change))
+    unlocking.lock(path)  # what was sealed before is not served any more
     return len(descriptors) - 1
 
 

@@ -24,6 +24,7 @@ from wallet.conflicts import without_conflicts
 from wallet.errors import NotEnoughMoney, NotPending, WalletError
 from wallet.ledger import Coin, KeyPath, Ledger, Record, Status, entries_of
 from wallet.payments import Recipient
+from wallet.vault import SealKey
 
 if TYPE_CHECKING:
     # lazy: who hands a client in has loaded it; reading balances must not wait for HTTP
@@ -42,7 +43,7 @@ class Payer(ABC):
     _ledger: Ledger
 
     @abstractmethod
-    def sign(self, draft: Draft, password: str | None = None) -> Transaction:
+    def sign(self, draft: Draft, password: str | SealKey | None = None) -> Transaction:
         """Sign and verify."""
 
     @abstractmethod
@@ -220,7 +221,7 @@ class Payer(ABC):
         client: "EsploraClient",
         recipients: Sequence[Recipient],
         *,
-        password: str | None = None,
+        password: str | SealKey | None = None,
         feerate: Decimal | int | None = None,
         target: int = DEFAULT_TARGET,
     ) -> str:

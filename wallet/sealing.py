@@ -36,6 +36,7 @@ NONCE_BYTES = (
 KEY_BYTES = 32
 CHECK_BYTES = 16
 MAX_SEALED_BYTES = 10_000  # words and passphrase are a few hundred
+_DAMAGED = "the wallet's sealed part is damaged; restore from a backup or the words"
 
 
 def seal(
@@ -61,18 +62,29 @@ def seal(
 
 def unseal(box: Mapping[str, Any], password: str, bound: bytes) -> bytes:
     """Open a seal: WrongPassword, or DamagedFile when seal or bound half is not what was sealed."""
-    header = {name: value for name, value in box.items() if name not in ("check", "text")}
+    return unseal_with(box, key_of(box, password), bound)
+
+
+def key_of(box: Mapping[str, Any], password: str) -> bytes:
+    """The key of a seal: it opens this one alone. WrongPassword, DamagedFile."""
     try:
-        _check_parameters(header)
-        expected, text = bytes.fromhex(box["check"]), bytes.fromhex(box["text"])
-        nonce = bytes.fromhex(header["nonce"])
+        header = _header(box)
+        expected = bytes.fromhex(box["check"])
         key, check = _stretch(password, header)
     except (KeyError, TypeError, ValueError):
-        raise DamagedFile(
-            "the wallet's sealed part is damaged; restore from a backup or the words"
-        ) from None
+        raise DamagedFile(_DAMAGED) from None
     if not hmac.compare_digest(check, expected):
         raise WrongPassword("wrong password for this wallet")
+    return key
+
+
+def unseal_with(box: Mapping[str, Any], key: bytes, bound: bytes) -> bytes:
+    """Open a seal by its key; DamagedFile."""
+    try:
+        header, text = _header(box), bytes.fromhex(box["text"])
+        nonce = bytes.fromhex(header["nonce"])
+    except (KeyError, TypeError, ValueError):
+        raise DamagedFile(_DAMAGED) from None
     if len(text) <= MAX_SEALED_BYTES:
         try:
             return AESGCM(key).decrypt(nonce, text, _aad(header, bound))
@@ -82,6 +94,12 @@ def unseal(box: Mapping[str, Any], password: str, bound: bytes) -> bytes:
         "the password is right, but the wallet was altered since it was sealed; "
         "restore from a backup or the words"
     )
+
+
+def _header(box: Mapping[str, Any]) -> dict[str, Any]:
+    header = {name: value for name, value in box.items() if name not in ("check", "text")}
+    _check_parameters(header)
+    return header
 
 
 def _stretch(password: str, header: Mapping[str, Any]) -> tuple[bytes, bytes]:

@@ -7,13 +7,28 @@ itself in `repr`.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from chain.params import Params
 from wallet.account import Account
 from wallet.errors import BadPassword, DamagedFile, RealMoney
 from wallet.hd import ExtendedPrivateKey
+
+
+@dataclass(frozen=True)
+class SealKey:
+    """What opens one seal in the password's place: stretched from it, and no way back to it."""
+
+    secret: bytes = field(repr=False)
+
+    @classmethod
+    def of_password(cls, sealed: Mapping[str, Any], password: str) -> Self:
+        """The key of a seal. WrongPassword, DamagedFile."""
+        # lazy: reading balances must not wait for a cipher library
+        from wallet.sealing import key_of
+
+        return cls(key_of(sealed, password))
 
 
 @dataclass(frozen=True)
@@ -24,14 +39,17 @@ class Secrets:
     passphrase: str = ""
 
     @classmethod
-    def opened(cls, sealed: Mapping[str, Any], password: str | None, bound: bytes) -> Self:
+    def opened(
+        cls, sealed: Mapping[str, Any], password: str | SealKey | None, bound: bytes
+    ) -> Self:
         """Open a seal. BadPassword without a password, WrongPassword, DamagedFile."""
         if password is None:
             raise BadPassword("signing needs the wallet's password")
         # lazy: reading balances must not wait for a cipher library
-        from wallet.sealing import unseal
+        from wallet.sealing import unseal_with
 
-        secret: dict[str, Any] = json.loads(unseal(sealed, password, bound))
+        key = password if isinstance(password, SealKey) else SealKey.of_password(sealed, password)
+        secret: dict[str, Any] = json.loads(unseal_with(sealed, key.secret, bound))
         return cls(secret["words"], secret["passphrase"])
 
     def sealed(

@@ -43,7 +43,7 @@ from wallet.merging import merged, with_changes
 from wallet.payer import Payer
 from wallet.summary import Summary, summarise
 from wallet.sync import synchronise
-from wallet.vault import Secrets, check_accounts, refuse_real_money
+from wallet.vault import SealKey, Secrets, check_accounts, refuse_real_money
 
 if TYPE_CHECKING:
     # lazy: who hands a client in has loaded it; reading balances must not wait for HTTP
@@ -288,7 +288,14 @@ class Wallet(Payer):
         known_scripts = {shape.script_pubkey: shape for shape in shapes}
         return fill(Psbt.of_transaction(draft.transaction), known_scripts, sources)
 
-    def sign(self, draft: Draft, password: str | None = None) -> Transaction:
+    def unlocked(self) -> SealKey | None:
+        """What `sign` takes in the password's place while the wallet is unlocked; else None."""
+        # lazy: reading balances must not wait for processes
+        from wallet import unlocking
+
+        return None if self._file is None else unlocking.held(*self._file)
+
+    def sign(self, draft: Draft, password: str | SealKey | None = None) -> Transaction:
         """Sign and verify. A wallet with a file needs its password: WrongPassword if it is not."""
         # lazy: reading balances must not wait for it
         from wallet.psbt import finish, signing
@@ -299,7 +306,7 @@ class Wallet(Payer):
         packet, _ = signing.sign(self.unsigned(draft), find, self.params)
         return finish.extract(finish.finalize(packet).psbt)
 
-    def master(self, password: str | None = None) -> ExtendedPrivateKey:
+    def master(self, password: str | SealKey | None = None) -> ExtendedPrivateKey:
         """The key above all others, for signing apart; never shown, and never of real money."""
         refuse_real_money(self.params)
         if self._secrets is not None:

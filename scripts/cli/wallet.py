@@ -29,6 +29,7 @@ from scripts.cli.wallet_money import address, balance, history
 from scripts.cli.wallet_names import addresses, label
 from scripts.cli.wallet_pending import bump, cancel
 from scripts.cli.wallet_send import send
+from scripts.cli.wallet_unlock import lock, unlock
 
 if TYPE_CHECKING:
     from wallet import Wallet
@@ -204,5 +205,5 @@ for command in (address, balance, send, history, bump, cancel):
     wallet.add_command(command)
 for command in (addresses, label, coins, freeze, unfreeze):
     wallet.add_command(command)
-for command in (accounts, export, watch, check, password, backup):
+for command in (accounts, export, watch, check, password, backup, unlock, lock):
     wallet.add_command(command)

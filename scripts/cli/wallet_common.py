@@ -17,6 +17,7 @@ from scripts.cli.common import fail
 if TYPE_CHECKING:
     from wallet import Wallet
     from wallet.client import EsploraClient
+    from wallet.vault import SealKey
 
 DEFAULT_NODE = "http://127.0.0.1:18443"
 MAX_TEXT = 10_000  # characters of a password's or words' file
@@ -111,6 +112,12 @@ def read_password(file: IO[str] | None, *, new: bool) -> str:
     if not password:
         fail("the password is empty; give at least one character")
     return password
+
+
+def read_opener(opened: "Wallet", file: IO[str] | None) -> "str | SealKey":
+    """What opens the wallet: the key of one that is unlocked, or the password, asked for."""
+    key = opened.unlocked() if file is None else None
+    return read_password(file, new=False) if key is None else key
 
 
 def wallet_path(name: str) -> Path:

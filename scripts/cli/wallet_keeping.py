@@ -15,6 +15,7 @@ from scripts.cli.wallet_common import (
     name_argument,
     open_wallet,
     password_option,
+    read_opener,
     read_password,
     wallet_path,
 )
@@ -127,8 +128,8 @@ def check(name: str, password_file: IO[str] | None, as_json: bool) -> None:
     # lazy: the help text must not wait for the wallet
     from wallet import keeping
 
-    open_wallet(name)
-    keeping.check(wallet_path(name), read_password(password_file, new=False))
+    opened = open_wallet(name)
+    keeping.check(wallet_path(name), read_opener(opened, password_file))
     if as_json:
         print_json({"name": name, "good": True})
     else:

@@ -26,7 +26,7 @@ from scripts.cli.wallet_common import (
     node_option,
     open_wallet,
     password_option,
-    read_password,
+    read_opener,
 )
 
 COSIGNER_PATH = "48h/1h/0h/2h"  # BIP 48: several signers, coins of a test network, wsh
@@ -64,7 +64,7 @@ def key(name: str, password_file: IO[str] | None, as_json: bool) -> None:
     from wallet.hd import parse_path
 
     opened = open_wallet(name)
-    master = opened.master(read_password(password_file, new=False))
+    master = opened.master(read_opener(opened, password_file))
     public = master.derive(parse_path(COSIGNER_PATH)).public.serialize(opened.params)
     text = f"[{master.public.fingerprint.hex()}/{COSIGNER_PATH}]{public}/<0;1>/*"
     if as_json:
@@ -271,7 +271,7 @@ def sign(
     if dry_run:
         return
     consent("Sign it?", yes)
-    master = opened.master(read_password(password_file, new=False))
+    master = opened.master(read_opener(opened, password_file))
     find = keys_of_master(master)
     signed, added = sign_psbt(made, find, opened.params, any_hash_type=any_hash_type)
     if not added:

@@ -19,7 +19,7 @@ from scripts.cli.wallet_common import (
     node_option,
     open_wallet,
     password_option,
-    read_password,
+    read_opener,
     synced,
 )
 
@@ -147,7 +147,7 @@ def carry_out(
         print_json({"psbt": psbt, **summary.to_json()}) if as_json else click.echo(psbt)
         return
     consent("Send it?", yes)
-    txid = opened.broadcast(client, opened.sign(draft, read_password(password_file, new=False)))
+    txid = opened.broadcast(client, opened.sign(draft, read_opener(opened, password_file)))
     if label:
         opened.set_label(txid, label)
     if as_json:

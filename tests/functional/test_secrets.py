@@ -2,6 +2,7 @@
 the arguments of a process, nor in any log."""
 
 import base64
+import json
 import logging
 import os
 import subprocess
@@ -16,10 +17,11 @@ from embit.networks import NETWORKS
 from chain.params import REGTEST
 from scripts.funds import fund, pay_from_faucet
 from tests.functional.support import eventually, start_network
-from wallet import Wallet
+from wallet import Wallet, keeping, keystore, unlocking
 from wallet.client import EsploraClient
 from wallet.hd import ExtendedPrivateKey, parse_path
 from wallet.mnemonic import seed
+from wallet.sealing import key_of
 
 WORDS = "legal winner thank year wave sausage worth useful legal winner thank yellow"
 PASSWORD = "correct horse battery staple"
@@ -50,9 +52,24 @@ def needles() -> dict[str, bytes]:
 NEEDLES = needles()
 
 
+def look_for_the_key_of(path: Path) -> None:
+    """From now on, for what opens this wallet's seal too."""
+    key = key_of(keystore.read(path).sealed, PASSWORD)
+    NEEDLES["the seal's key, bytes"] = key
+    NEEDLES["the seal's key, hex"] = key.hex().encode()
+    NEEDLES["the seal's key, base64"] = base64.b64encode(key)[:40]
+
+
 def leaks(where: str, text: bytes) -> list[str]:
     lower = text.lower()
     return [f"{what} in {where}" for what, secret in NEEDLES.items() if secret.lower() in lower]
+
+
+def shown_of(pid: int) -> bytes:
+    """What a listing of processes may show of one."""
+    parts = [Path(f"/proc/{pid}/{part}") for part in ("cmdline", "comm", "status", "environ")]
+    # What may not be read, nobody else reads either.
+    return b"\n".join(part.read_bytes() for part in parts if os.access(part, os.R_OK))
 
 
 def files_below(*folders: Path) -> Iterable[Path]:
@@ -107,14 +124,36 @@ def test_no_secret_leaves_the_seal(tmp_path: Path, caplog: pytest.LogCaptureFixt
         run("balance", "owner", *at_node)
         run("history", "owner", "--json", *at_node)
 
-        # The same in this process, with every library's log at its most talkative.
         path = home / "wallets" / "owner.wallet"
+        look_for_the_key_of(path)
+        run("unlock", "owner", "--for", "5m", *password)
+        state = json.loads(run("unlock", "owner", "--status", "--json"))
+        run("send", "owner", other, "0.01", "--yes", *at_node)
+        names = list((path.parent / ".unlocked").iterdir())
+        assert len(names) == 1
+        found += leaks("the agent's process", shown_of(state["pid"]).replace(b"\0", b" "))
+        found += leaks("names of files", b"\n".join(os.fsencode(each) for each in home.rglob("*")))
+        unlocked = list(files_below(home))
+        for file in unlocked:
+            found += leaks(f"{file.name} while unlocked", file.read_bytes())
+        assert path in unlocked
+        run("lock", "owner")
+        assert "is locked" in run("unlock", "owner", "--status")
+
+        # The same in this process, with every library's log at its most talkative.
         wallet = Wallet.open(path)
         client = EsploraClient(node.url)
         wallet.sync(client)
         draft = wallet.prepare([(other, 50_000)], feerate=2)
         wallet.broadcast(client, wallet.sign(draft, PASSWORD))
-        found += leaks("a repr", repr([wallet, vars(wallet), draft]).encode())
+        keeping.unlock(path, PASSWORD, 60)
+        key, answer = (
+            wallet.unlocked(),
+            unlocking._ask(path, f"key {unlocking._seal(keystore.read(path))}"),
+        )
+        assert key and answer and key.secret == answer.key
+        unlocking.lock(path)
+        found += leaks("a repr", repr([wallet, vars(wallet), draft, key, answer]).encode())
     assert "urllib3" in caplog.text  # it did talk
     found += leaks("a log at debug level", caplog.text.encode())
     looked_at = list(files_below(home, tmp_path / "network"))
