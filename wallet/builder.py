@@ -62,7 +62,8 @@ class Draft:
     """A payment ready to be looked at and signed: `fee` and `change` in satoshis (0: no change).
 
     `weight` is that of the signed transaction, in weight units; `for_parents` is that part of the
-    fee which pays for pending transactions that it spends from.
+    fee which pays for pending transactions that it spends from; `taken` is what a payee gets less
+    than by the payment that this one replaces.
     """
 
     transaction: Transaction
@@ -72,6 +73,7 @@ class Draft:
     change: int
     weight: int
     for_parents: int = 0
+    taken: int = 0
 
     @property
     def vsize(self) -> int:

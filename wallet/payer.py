@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chain.encoding import display_hash
@@ -120,13 +121,17 @@ class Payer(ABC):
         feerate: Decimal | int | None = None,
         target: int = DEFAULT_TARGET,
         rng: random.Random | None = None,
+        reduce: str | None = None,
     ) -> Draft:
         """A pending payment of ours again, at a higher fee: same recipients, less change.
 
         Without a rate, the node's estimate for `target` blocks, or a little more than it pays now.
-        NotPending if it cannot be replaced.
+        Where there is no change, the address `reduce` gets so much less; without one more coins
+        pay, or the only recipient. NotPending if it cannot be replaced.
         """
-        return self._replacement(client, txid, replacement.outbid, feerate, target, rng)
+        less = None if reduce is None else payable_script(reduce, self.params)
+        make = partial(replacement.outbid, reduced=less)
+        return self._replacement(client, txid, make, feerate, target, rng)
 
     def cancel(
         self,

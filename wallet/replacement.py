@@ -124,12 +124,17 @@ def outbid(
     rng: random.Random,
     *,
     locktime: int = 0,
+    reduced: bytes | None = None,
 ) -> Draft:
-    """The same payment at a higher fee, taken from its change, or from more coins of the purse."""
+    """The same payment at a higher fee, taken from its change, or from more coins of the purse.
+
+    One without change may have sent all there was: if no more coins are there, its only payee gets
+    so much less; or that of the script `reduced`, if one is named.
+    """
     outputs = Transaction.parse(entry.raw).outputs
     change = {credit.output for credit in entry.credits if credit.path.branch == CHANGE}
     kept = [output for number, output in enumerate(outputs) if number not in change]
-    if not kept:
+    if not kept and reduced is None:
         return take_back(entry, ledger, purse, beaten, rate_per_kvb, rng, locktime=locktime)
     purse = _same_change(entry, outputs, purse)
     required = spent_coins(entry, ledger)
@@ -137,7 +142,34 @@ def outbid(
     def at(rate: int) -> Draft:
         return build(kept, purse, rate, rng, required=required, locktime=locktime)
 
-    return _settled(at, rate_per_kvb, beaten.fees, INCREMENTAL_RATE_PER_KVB, beaten)
+    def from_payee(rate: int) -> Draft:
+        others, own = [o for o in kept if o is not less], replace(purse, coins=())
+        script = less.script_pubkey
+        draft = build_all(others, script, own, rate, rng, required=required, locktime=locktime)
+        paid = sum(output.value for output in draft.transaction.outputs)
+        return replace(draft, taken=sum(output.value for output in kept) - paid)
+
+    less = _reducible(entry, kept, bool(change), reduced)
+    if reduced is None:
+        try:
+            return _settled(at, rate_per_kvb, beaten.fees, INCREMENTAL_RATE_PER_KVB, beaten)
+        except NotEnoughMoney:
+            if change or len(kept) > 1:
+                raise
+    return _settled(from_payee, rate_per_kvb, beaten.fees, INCREMENTAL_RATE_PER_KVB, beaten)
+
+
+def _reducible(
+    entry: Entry, kept: Sequence[TxOut], has_change: bool, script: bytes | None
+) -> TxOut:
+    """The output that may become less; NotPending if one is named that may not."""
+    if script is None:
+        return kept[0]
+    found = [output for output in kept if output.script_pubkey == script]
+    if has_change or not found:
+        why = "has change, which the fee comes from" if has_change else "does not pay this address"
+        raise NotPending(f"{display_hash(entry.txid)} {why}: nobody there can get less")
+    return found[0]
 
 
 def take_back(

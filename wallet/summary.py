@@ -21,7 +21,8 @@ class Summary:
 
     `given_up` is that part of the fee which would have been change but is too little for it. `left`
     is what the wallet will hold. `coins` counts what is spent. `for_parents` is the part of the fee
-    that hurries payments from which these coins come.
+    that hurries payments from which these coins come; `taken` is what a payee gets less than by
+    the payment replaced.
     """
 
     payees: tuple[tuple[str, int], ...]
@@ -32,6 +33,7 @@ class Summary:
     left: int
     coins: int
     for_parents: int = 0
+    taken: int = 0
 
     @property
     def amount(self) -> int:
@@ -78,6 +80,7 @@ def summarise(
         left=held - spent + own,
         coins=len(draft.coins),
         for_parents=draft.for_parents,
+        taken=draft.taken,
     )
 
 

@@ -62,6 +62,8 @@ def summary_lines(summary: "Summary", name: str) -> list[str]:
     lines = [f"Pays    {coins(value)} to {address}" for address, value in summary.payees]
     if len(summary.payees) > 1:
         lines.append(f"        {coins(summary.amount)} in all")
+    if summary.taken:
+        lines.append(f"        {summary.taken:,} sat less than before, which go to the fee")
     lines.append(f"Fee     {fee_line(summary)}")
     if summary.change:
         lines.append(f"Change  {coins(summary.change)} back to {name}")

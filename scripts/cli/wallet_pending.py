@@ -3,7 +3,9 @@
 What it would do is shown, and asked, as with every payment (wallet_send).
 """
 
-from typing import IO
+from collections.abc import Callable
+from functools import partial
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -18,11 +20,15 @@ from scripts.cli.wallet_common import (
 )
 from scripts.cli.wallet_send import Manner, carry_out, rate_options
 
+if TYPE_CHECKING:
+    from wallet.builder import Draft
+
 
 @click.command()
 @name_argument
 @click.argument("txid")
 @click.option("--child", is_flag=True, help="By a child that pays for both, not by replacing it.")
+@click.option("--reduce", metavar="ADDRESS", help="Who gets less, where there is no change.")
 @rate_options
 @node_option
 @password_option
@@ -32,6 +38,7 @@ def bump(
     name: str,
     txid: str,
     child: bool,
+    reduce: str | None,
     fee_rate: str | None,
     target: int,
     node_url: str,
@@ -42,17 +49,21 @@ def bump(
 ) -> None:
     """Hurry a payment that waits.
 
-    It is replaced by one to the same recipients with a higher fee; its label stays. With --child, a
-    further payment to yourself pays for it: for what others sent, and for payments whose change is
-    spent already.
+    It is replaced by one to the same recipients with a higher fee; its label stays. The fee comes
+    from its change, else from further coins; if there are none, its only recipient gets less, as
+    after send --all, and the preview says how much. With --child, a further payment to yourself
+    pays for it: for what others sent, and for payments whose change is spent already.
 
     \b
     Examples:
       farthing wallet bump alice 4f2c… --rate 5
       farthing wallet bump alice 4f2c… --child
+      farthing wallet bump alice 4f2c… --reduce bcrt1q…
     """
+    if child and reduce is not None:
+        raise click.UsageError("--child replaces nothing that --reduce could make less; choose one")
     manner = Manner(name, password_file, yes, dry_run, as_json)
-    _change(txid, "speed_up" if child else "bump", fee_rate, target, node_url, manner)
+    _change(txid, "speed_up" if child else "bump", fee_rate, target, node_url, manner, reduce)
 
 
 @click.command()
@@ -87,7 +98,13 @@ def cancel(
 
 
 def _change(
-    txid: str, how: str, fee_rate: str | None, target: int, node_url: str, manner: Manner
+    txid: str,
+    how: str,
+    fee_rate: str | None,
+    target: int,
+    node_url: str,
+    manner: Manner,
+    reduce: str | None = None,
 ) -> None:
     # lazy: the help text must not wait for the wallet
     from wallet.amounts import parse_feerate
@@ -96,7 +113,11 @@ def _change(
     require_consent(manner.yes, manner.dry_run)
     opened = open_wallet(manner.name)
     client = synced(opened, EsploraClient(node_url))
-    ways = {"bump": opened.bump, "cancel": opened.cancel, "speed_up": opened.speed_up}
+    ways: dict[str, Callable[..., Draft]] = {
+        "bump": partial(opened.bump, reduce=reduce),
+        "cancel": opened.cancel,
+        "speed_up": opened.speed_up,
+    }
     feerate = parse_feerate(fee_rate) if fee_rate else None
     draft = ways[how](client, txid, feerate=feerate, target=target)
     label = opened.label(txid) if how == "bump" else ""

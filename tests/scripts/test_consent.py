@@ -50,6 +50,13 @@ def test_each_amount_has_its_unit() -> None:
     ]
 
 
+def test_what_a_payee_gets_less_by_a_bump() -> None:
+    assert summary_lines(replace(PLAIN, taken=1_200), "alice")[:2] == [
+        "Pays    0.01000000 BTC to bob",
+        "        1,200 sat less than before, which go to the fee",
+    ]
+
+
 @pytest.mark.parametrize(
     ("given_up", "line"),
     [

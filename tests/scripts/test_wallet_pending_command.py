@@ -2,6 +2,7 @@
 
 import pytest
 
+from scripts.cli.common import coins
 from scripts.funds import TEST_MNEMONIC
 from scripts.network import LocalNetwork
 from tests.scripts.conftest import CommandLine
@@ -11,6 +12,31 @@ from tests.scripts.test_wallet_command import PASSWORD, SOMEBODY, TYPED, passwor
 @pytest.fixture
 def options(network: LocalNetwork) -> tuple[str, ...]:
     return ("--node", network.nodes[0].url, *TYPED, "--yes")
+
+
+def test_a_bump_where_all_was_sent(cli: CommandLine, network: LocalNetwork) -> None:
+    (node,) = network.nodes
+    typed = {"typed": PASSWORD}
+    cli("wallet", "create", "alice", *TYPED, **typed)
+    address = cli("wallet", "address", "alice").strip()
+    node.rpc.call("generatetoaddress", 101, address)
+    options = ("--node", node.url, *TYPED, "--yes")
+    sent = ("wallet", "send", "alice", SOMEBODY, "--all", "--rate", "2")
+    first = cli.json(*sent, *options, **typed)
+    bump = ("wallet", "bump", "alice", first["txid"], "--rate", "5")
+    shown = cli(*bump, *options[:2], "--dry-run").splitlines()
+    second = cli.json(*bump, *options, **typed)
+    less = second["fee"] - first["fee"]
+    assert shown[:2] == [
+        f"Pays    {coins(first['amount'] - less)} to {SOMEBODY}",
+        f"        {less:,} sat less than before, which go to the fee",
+    ]
+    assert second["taken"] == first["amount"] - second["amount"] == less > 0
+    bump = ("wallet", "bump", "alice", second["txid"], "--rate", "9", "--reduce")
+    assert cli.json(*bump, SOMEBODY, *options, **typed)["change"] == 0
+    said = cli.refusal(*bump, SOMEBODY, "--child", *options, code=2)
+    assert said.startswith("--child replaces nothing that --reduce could make less; choose one")
+    node.rpc.call("generatetoaddress", 1, SOMEBODY)
 
 
 def test_a_payment_is_bumped_hurried_and_taken_back(

@@ -97,18 +97,19 @@ class Life(RuleBasedStateMachine):
         self.send(name, [amount], rates[0], False)
         self.change(name, 0, rates[1], how)
 
-    @rule(name=names, rate=rates)
-    def send_all(self, name: str, rate: int) -> None:
+    @rule(name=names, rate=rates, part=st.none() | st.just(10_000), more=st.none() | rates)
+    def send_all(self, name: str, rate: int, part: int | None, more: int | None) -> None:
+        """And sometimes a bump at once: of one that sent all to one, which pays it less."""
+        to = self.other(name).address()
+        paid = [(to, None)] if part is None else [(to, part), (to, None)]
         try:
-            draft = self.wallets[name].prepare(
-                [(self.other(name).address(), 10_000), (self.other(name).address(), None)],
-                feerate=rate,
-                rng=self.rng,
-            )
+            draft = self.wallets[name].prepare(paid, feerate=rate, rng=self.rng)
         except NotEnoughMoney:
             return
         assert draft.change == 0
         self.settle(name, draft, "send all")
+        if more is not None:
+            self.change(name, 0, more, "bump")
 
     @rule(name=names, amount=amounts, rate=rates, place=places)
     def send_from(self, name: str, amount: int, rate: int, place: int) -> None:
@@ -148,6 +149,7 @@ class Life(RuleBasedStateMachine):
             assert self.spent(old.txid) & coins
         if how != "bump":
             assert len(draft.transaction.outputs) == 1
+        self.done["pay less"] += draft.taken > 0
         self.settle(name, draft, how)
 
     @rule(name=names, place=places, keep=st.booleans())

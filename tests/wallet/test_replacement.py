@@ -84,6 +84,75 @@ def test_a_bump_takes_more_coins_where_the_change_is_too_little(
     assert len(node.waiting()) == 1
 
 
+def test_where_all_was_sent_the_payee_gets_less(node: RealNode, alice: Wallet, bob: Wallet) -> None:
+    first = alice.prepare([(bob.address(), None)], feerate=2)
+    txid = sent(alice, node, first)
+    draft = alice.bump(node.client, txid, feerate=9)
+    assert (draft.change, draft.fee) == (0, 9 * draft.vsize)
+    assert outputs_to(draft.transaction, bob) == 150 * COIN - draft.fee
+    assert draft.taken == draft.fee - first.fee
+    assert alice.summary(draft).taken == draft.taken
+    sent(alice, node, draft)
+    # The least that nodes ask for, and again: each time it is the payee's.
+    for rate in (None, None, 30):
+        (waiting,) = node.waiting()
+        before = outputs_to(waiting, bob)
+        draft = alice.bump(node.client, display_hash(waiting.txid), feerate=rate)
+        assert outputs_to(draft.transaction, bob) == before - draft.taken < before
+        sent(alice, node, draft)
+    node.mine()
+    bob.sync(node.client)
+    alice.sync(node.client)
+    assert (alice.balance().total, bob.balance().total) == (0, 150 * COIN - draft.fee)
+
+
+def test_who_gets_less_can_be_named(node: RealNode, alice: Wallet, bob: Wallet) -> None:
+    first, second = bob.address(), bob.address(new=True)
+    everything = [(first, 10 * COIN), (second, None)]
+    txid = sent(alice, node, alice.prepare(everything, feerate=1))
+    with pytest.raises(NotEnoughMoney):
+        alice.bump(node.client, txid, feerate=5)
+    stranger = alice.address_at(7)
+    with pytest.raises(NotPending, match="does not pay this address: nobody there can get less"):
+        alice.bump(node.client, txid, feerate=5, reduce=stranger)
+    for address, rate in ((second, 5), (first, 8)):
+        draft = alice.bump(node.client, txid, feerate=rate, reduce=address)
+        other = first if address == second else second
+        old, new = (
+            {o.script_pubkey: o.value for o in tx.outputs}
+            for tx in (*node.waiting(), draft.transaction)
+        )
+        less, same = (address_to_script(each, QUICK) for each in (address, other))
+        assert (new[same], new[less]) == (old[same], old[less] - draft.taken)
+        assert draft.taken > 0
+        txid = sent(alice, node, draft)
+
+
+def test_a_payment_with_change_takes_from_nobody(
+    node: RealNode, alice: Wallet, bob: Wallet
+) -> None:
+    txid = alice.send(node.client, [(bob.address(), COIN)], feerate=1)
+    with pytest.raises(NotPending, match="has change, which the fee comes from"):
+        alice.bump(node.client, txid, feerate=5, reduce=bob.address_at(0))
+    # Even where that is too little: the amount was named.
+    rest = [coin.outpoint for coin in alice.utxos() if coin.height is not None]
+    alice.freeze(*rest)
+    draft = alice.bump(node.client, txid, feerate=5)
+    assert (draft.taken, outputs_to(draft.transaction, bob)) == (0, COIN)
+
+
+def test_what_is_left_of_a_payment_is_no_dust(node: RealNode, alice: Wallet, bob: Wallet) -> None:
+    alice.send(node.client, [(alice.address(), 1_000), (alice.address(), 49 * COIN)], feerate=1)
+    node.mine()
+    alice.sync(node.client)
+    small = next(each.outpoint for each in alice.utxos() if each.value == 1_000)
+    alice.freeze(*(each.outpoint for each in alice.utxos() if each.outpoint != small))
+    draft = alice.prepare([(bob.address(), None)], feerate=1, coins=[small])
+    txid = sent(alice, node, draft)
+    with pytest.raises(NotEnoughMoney):
+        alice.bump(node.client, txid, feerate=7)
+
+
 def test_without_a_rate_it_is_a_little_better_than_before(
     node: RealNode, alice: Wallet, bob: Wallet
 ) -> None:
@@ -205,12 +274,11 @@ def test_what_cannot_be_replaced_says_why(node: RealNode, alice: Wallet, bob: Wa
         alice.cancel(node.client, first)
 
 
-def test_all_that_there_is_cannot_pay_more(node: RealNode, alice: Wallet, bob: Wallet) -> None:
+def test_all_that_was_sent_can_be_taken_back(node: RealNode, alice: Wallet, bob: Wallet) -> None:
     everything = alice.prepare([(bob.address(), None)], feerate=1)
     txid = sent(alice, node, everything)
-    with pytest.raises(NotEnoughMoney):
-        alice.bump(node.client, txid, feerate=2)
-    alice.cancel(node.client, txid, feerate=2)
+    draft = alice.cancel(node.client, txid, feerate=2)
+    assert (draft.change, draft.taken) == (150 * COIN - draft.fee, 0)
 
 
 def test_a_payment_that_hangs_on_a_replaced_one_is_forgotten_at_once(

@@ -77,4 +77,5 @@ def test_as_programs_read_it() -> None:
         "left": COIN // 2 - 141,
         "coins": 1,
         "for_parents": 0,
+        "taken": 0,
     }
