@@ -11,6 +11,7 @@ Reading order, which is also the import order: a file imports only files above i
     key_expression  keys inside a descriptor: origins, paths, branches
     script_expression  any descriptor: a small tree, and its scripts
     account         which scriptPubKeys are ours, and what spending one weighs
+    pairing         receiving and change, written apart, joined
     sealing         secrets under a password: scrypt and an AEAD
     vault           a wallet's words while it is open, and how they are sealed
     keystore        the file: public half readable, secrets sealed

@@ -40,6 +40,7 @@ from wallet.labels import Labels, entry_labels, labels_from_json, own_reference,
 from wallet.ledger import AddressItem, Balance, Coin, HistoryItem, KeyPath, Ledger
 from wallet.ledger_file import history_to_bytes, ledger_from_json, ledger_to_json
 from wallet.merging import merged, with_changes
+from wallet.pairing import accounts_of
 from wallet.payer import Payer
 from wallet.summary import Summary, summarise
 from wallet.sync import synchronise
@@ -109,8 +110,8 @@ class Wallet(Payer):
     def watch(
         cls, path: Path, params: Params, descriptors: Sequence[str], *, gap_limit: int = GAP_LIMIT
     ) -> Self:
-        """A new file that follows public descriptors and holds no keys: others sign."""
-        accounts = [Account.parse(text, params, gap_limit) for text in descriptors]
+        """A new file that follows public descriptors, two halves or whole: others sign."""
+        accounts = accounts_of(descriptors, params, gap_limit)
         if not accounts:
             raise BadDescriptor("nothing to watch: give at least one descriptor")
         return cls._new(path, params, accounts, {})

@@ -3,6 +3,7 @@
 Knows files, standard input and words on the command line. What the commands are: wallet_psbt.
 """
 
+import json
 import random
 import sys
 from collections.abc import Callable
@@ -68,12 +69,39 @@ def read_line(place: str) -> str:
     return text.splitlines()[0] if text else ""
 
 
+def read_lines(place: str) -> list[str]:
+    """Descriptors: the word itself if it is one, else those of a file, one a line or in JSON.
+
+    In JSON they stand as Bitcoin Core's listdescriptors and importdescriptors write them.
+    """
+    if "(" in place:
+        return [place.strip()]
+    text = read_file(place).decode("utf-8", errors="replace").strip()
+    if text.startswith(("{", "[")):
+        try:
+            whole = json.loads(text)
+            listed = whole["descriptors"] if isinstance(whole, dict) else whole
+            return [str(each["desc"]) for each in listed]
+        except (ValueError, TypeError, LookupError, RecursionError):
+            fail(f"{place} is no list of descriptors; expected JSON as listdescriptors writes it")
+    lines = [line.strip() for line in text.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
 def read_descriptor(place: str, params: "Params") -> "OutputDescriptor":
-    """The descriptor in a file or in the word; its checksum is required."""
+    """The descriptor in a file or in the word, perhaps in two halves; checksums are required."""
     # lazy: the help text must not wait for the wallet
+    from wallet.account import GAP_LIMIT
+    from wallet.pairing import accounts_of
     from wallet.script_expression import parse_descriptor
 
-    return parse_descriptor(read_line(place), params, is_checksum_required=True)
+    lines = read_lines(place)
+    if len(lines) < 2:
+        return parse_descriptor("".join(lines), params, is_checksum_required=True)
+    found = accounts_of(lines, params, GAP_LIMIT)
+    if len(found) > 1:
+        fail(f"{place} holds {len(found)} descriptors of different coins; give one of them")
+    return found[0].descriptor
 
 
 def params_of(network: str) -> "Params":

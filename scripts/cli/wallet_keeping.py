@@ -10,7 +10,7 @@ import click
 
 from scripts.cli.common import fail, json_option, print_json, print_table
 from scripts.cli.psbt_files import network_option as any_network_option
-from scripts.cli.psbt_files import params_of, read_line
+from scripts.cli.psbt_files import params_of, read_lines
 from scripts.cli.wallet_common import (
     name_argument,
     open_wallet,
@@ -73,18 +73,21 @@ def accounts(
 def watch(
     name: str, descriptors: tuple[str, ...], gap_limit: int, network: str, as_json: bool
 ) -> None:
-    """Make a wallet that follows DESCRIPTORs (lines, or files that hold one) and has no keys.
+    """Make a wallet that follows DESCRIPTORs (lines, or files of them) and has no keys.
 
-    It shows balance and addresses; send prints a PSBT for those who have the keys.
+    It shows balance and addresses; send prints a PSBT for those who have the keys. Receiving
+    (…/0/*) and change (…/1/*) may come apart, as other wallets export them: they are joined.
 
     \b
-    Example:
+    Examples:
       farthing wallet watch shared shared.txt
+      farthing wallet watch phone 'wpkh(tpub…/0/*)#…' 'wpkh(tpub…/1/*)#…'
+      farthing wallet watch core listdescriptors.json
     """
     # lazy: the help text must not wait for the wallet
     from wallet import Wallet
 
-    lines = [read_line(place) for place in descriptors]
+    lines = [line for place in descriptors for line in read_lines(place)]
     path = wallet_path(name)
     made = Wallet.watch(path, params_of(network), lines, gap_limit=gap_limit)
     if as_json:
