@@ -32,6 +32,8 @@ SLICES = 16
 """A transaction of many inputs is cut into no more, for each is parsed again."""
 START_AT = 3
 """Chunks that wait before processes are started: small blocks never need them."""
+PATIENCE_S = 60.0
+"""Without any answer for so long, workers are given up; the dearest chunk takes a few seconds."""
 MAX_WORKERS = 3
 """A node cannot feed more: collecting an input takes it a third of the time of checking one."""
 ROOT = Path(__file__).parents[1]
@@ -185,6 +187,12 @@ class ScriptWorkers:
                 self.changed.wait()
         return None
 
+    def give_up(self) -> None:
+        """End processes that do not answer: what they hold is then run here."""
+        log.warning("a process that runs scripts has not answered for %g s", PATIENCE_S)
+        for worker in self.workers[:]:
+            worker.process.kill()
+
     def lost(self, worker: Worker) -> None:
         """A worker has ended."""
         with self.changed:
@@ -257,7 +265,9 @@ class _Queue:
     def _next(self) -> Chunk | None:
         """What is to be run here; None once all is done."""
         with self._changed:
-            self._changed.wait_for(lambda: self._doubted or self._waiting or not self._away)
+            while self._away and not (self._doubted or self._waiting):
+                if not self._changed.wait(PATIENCE_S):
+                    self._pool.give_up()
             chunks = self._doubted or self._waiting
             return chunks.popleft() if chunks else None
 

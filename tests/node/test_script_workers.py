@@ -155,6 +155,17 @@ def test_what_a_killed_worker_leaves_is_done_here(
     assert outcome(workers, checks(500)) is None
 
 
+def test_workers_that_do_not_answer_are_given_up(
+    workers: ScriptWorkers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.script_workers.PATIENCE_S", 0.2)
+    for process_id in process_ids(workers):
+        os.kill(process_id, signal.SIGSTOP)
+    batch = checks(500, 99)
+    assert place(outcome(workers, batch)) == (batch[99].tx, 0, "EVAL_FALSE")
+    wait_until(lambda: outcome(workers, checks(500)) is None and process_ids(workers) == [])
+
+
 def test_a_worker_that_died_between_blocks_is_done_without(workers: ScriptWorkers) -> None:
     first, second = process_ids(workers)
     os.kill(first, signal.SIGKILL)
