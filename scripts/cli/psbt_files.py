@@ -6,7 +6,7 @@ Knows files, standard input and words on the command line. What the commands are
 import json
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +16,10 @@ from scripts.cli.common import coins, complain, fail, plural, print_json
 
 if TYPE_CHECKING:
     from chain.params import Params
-    from chain.transaction import TxOut
-    from wallet import Wallet
     from wallet.client import EsploraClient
     from wallet.psbt.packet import Psbt
     from wallet.script_expression import OutputDescriptor
+    from wallet.uri import PaymentUri
 
 MAX_FILE_BYTES = 30_000_000  # of a PSBT as base64
 
@@ -124,16 +123,20 @@ def paid_from(
     client: "EsploraClient",
     found: "OutputDescriptor",
     params: "Params",
-    pays: "TxOut",
+    payees: "Sequence[PaymentUri]",
     rate_per_kvb: int,
-) -> "Psbt":
-    """Look for the coins of a descriptor and spend some of them."""
+) -> "tuple[Psbt, bytes]":
+    """Look for the coins of a descriptor and spend some of them; and where change would go.
+
+    A payee without an amount gets what is left.
+    """
     # lazy: the help text must not wait for the wallet
     from chain.transaction import Transaction
     from wallet.account import Account
-    from wallet.ledger import Ledger
+    from wallet.builder import payable_script, payment
 
     # lazy too
+    from wallet.ledger import Ledger
     from wallet.psbt.create import create as create_psbt
     from wallet.sync import synchronise
 
@@ -141,19 +144,25 @@ def paid_from(
     spendable = ledger.spendable(params.coinbase_maturity_blocks)
     sources = {txid: Transaction.parse(entry.raw) for txid, entry in ledger.entries.items()}
     change, chance = ledger.next_index[0, 1], random.SystemRandom()
-    return create_psbt(found, spendable, sources, [pays], change, rate_per_kvb, chance)
+    pays = [payment(p.address, p.amount, params) for p in payees if p.amount is not None]
+    rest = [payable_script(p.address, params) for p in payees if p.amount is None]
+    made = create_psbt(
+        *(found, spendable, sources, pays, change, rate_per_kvb, chance),
+        rest_to=rest[0] if rest else None,
+    )
+    return made, found.script(1, change)
 
 
-def preview(made: "Psbt", params: "Params", signer: "tuple[str, Wallet] | None" = None) -> None:
-    """What a payment does, for people, on standard error; what returns to the signer is named."""
+def preview(made: "Psbt", params: "Params", whose: str, is_own: Callable[[str], bool]) -> None:
+    """What a payment does, for people, on standard error; what returns to its owner is named."""
     # lazy: the help text must not wait for the wallet
     from wallet.psbt.view import describe
 
     shown = describe(made, params)
     for output in shown["outputs"]:
         address, value = output["address"], coins(output["value"])
-        if signer is not None and address and signer[1].owns(address):
-            click.echo(f"Change  {value} back to {signer[0]} at {address}", err=True)
+        if address and is_own(address):
+            click.echo(f"Change  {value} back to {whose} at {address}", err=True)
         else:
             where = address or f"script {output['script'][:60]}"
             click.echo(f"Pays    {value} to {where}", err=True)

@@ -11,6 +11,7 @@ import click
 
 from scripts.cli.common import InOrder, coins, complain, fail, json_option, print_json
 from scripts.cli.consent import consent, consent_options, require_consent
+from scripts.cli.payees import METAVAR, read_payees
 from scripts.cli.psbt_files import (
     network_option,
     paid_from,
@@ -28,6 +29,7 @@ from scripts.cli.wallet_common import (
     password_option,
     read_opener,
 )
+from scripts.cli.wallet_send import rate_options
 
 COSIGNER_PATH = "48h/1h/0h/2h"  # BIP 48: several signers, coins of a test network, wsh
 
@@ -152,50 +154,53 @@ def address(descriptor: str, index: int, change: bool, network: str, as_json: bo
 
 @psbt.command()
 @click.argument("descriptor")
-@click.argument("address")
-@click.argument("amount")
-@click.option("--fee-rate", type=str, help="Satoshis per virtual byte.  [default: by --target]")
-@click.option(
-    "--target",
-    type=click.IntRange(1, 1008),
-    default=6,
-    show_default=True,
-    help="Blocks within which it should confirm.",
-)
+@click.argument("words", metavar=METAVAR, nargs=-1, required=True)
+@rate_options
+@click.option("--all", "all_left", is_flag=True, help="The ADDRESS without AMOUNT gets the rest.")
 @network_option
 @node_option
 @json_option
 def create(
     descriptor: str,
-    address: str,
-    amount: str,
+    words: tuple[str, ...],
     fee_rate: str | None,
     target: int,
+    all_left: bool,
     network: str,
     node_url: str,
     as_json: bool,
 ) -> None:
-    """Prepare a payment of AMOUNT bitcoins to ADDRESS from the coins of DESCRIPTOR, unsigned.
+    """Prepare a payment from the coins of DESCRIPTOR, unsigned, to one or several.
+
+    Each ADDRESS gets the AMOUNT behind it, 0.4 (bitcoins) or 40000sat; a payment URI may hold both.
 
     \b
-    Example:
+    Examples:
       farthing psbt create shared.txt bcrt1q… 0.4 > payment.psbt
+      farthing psbt create shared.txt bcrt1q… 0.4 bcrt1p… 40000sat --rate 2 > payment.psbt
+      farthing psbt create shared.txt 'bitcoin:bcrt1q…?amount=0.4' > payment.psbt
+      farthing psbt create shared.txt bcrt1q… --all > payment.psbt
     """
     # lazy: the help text must not wait for the wallet
-    from wallet.amounts import parse_amount, parse_feerate, rate_per_kvb
-    from wallet.builder import payment
+    from chain.address import address_to_script
+    from wallet.amounts import parse_feerate, rate_per_kvb
+    from wallet.builder import payable_script
+
+    # lazy too
     from wallet.client import EsploraClient
 
     params = params_of(network)
+    payees = read_payees(words, all_left=all_left)
+    for payee in payees:
+        payable_script(payee.address, params)  # a mistake is told before a node is asked
     found = read_descriptor(descriptor, params)
     if found.branches != 2 or not found.is_ranged:
         fail("this descriptor gives no change: its keys must end in /<0;1>/*")
-    pays = payment(address, parse_amount(amount), params)
     client = EsploraClient(node_url)
     client.check_network(params)
     rate = parse_feerate(fee_rate) if fee_rate else client.feerate(target)
-    made = paid_from(client, found, params, pays, rate_per_kvb(rate))
-    preview(made, params)
+    made, change = paid_from(client, found, params, payees, rate_per_kvb(rate))
+    preview(made, params, "these coins", lambda to: address_to_script(to, params) == change)
     show(made, as_json)
 
 
@@ -267,7 +272,7 @@ def sign(
     if psbt == "-" and password_file is not None and password_file.name == "<stdin>":
         fail("PSBT and password can't both come from standard input; put one into a file")
     opened, made = open_wallet(name), read_psbt(psbt)
-    preview(made, opened.params, (name, opened))
+    preview(made, opened.params, name, opened.owns)
     if dry_run:
         return
     consent("Sign it?", yes)

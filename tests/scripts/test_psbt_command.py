@@ -1,6 +1,7 @@
 """`farthing psbt` against a real node: two of three by files, a watch-only partner, refusals."""
 
 import base64
+import json
 import re
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from wallet.checksum import add_checksum
 from wallet.hd import ExtendedPrivateKey
 
 SOMEBODY = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+OTHER = "bcrt1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqc8gma6"
 PASSWORD = "correct horse"
 TYPED = ("--password-file", "-")
 NAMES = ("alice", "bob", "carol")
@@ -164,3 +166,36 @@ def test_refusals(cli: CommandLine, network: LocalNetwork, shared: str, tmp_path
     master = ExtendedPrivateKey.from_seed(bytes(16))
     private = master.serialize(REGTEST)
     assert "is private" in cli.refusal("psbt", "multisig", "1", f"[00000000]{private}/<0;1>/*")
+
+
+def test_several_are_paid_by_uris_and_words_and_all_that_is_left(
+    cli: CommandLine, network: LocalNetwork, tmp_path: Path
+) -> None:
+    cli("wallet", "create", "alice", *TYPED, typed=PASSWORD)
+    watched = save(tmp_path, "alice.txt", cli("wallet", "export", "alice"))
+    node = paid(cli, network, cli("wallet", "address", "alice").strip())
+    create = ("psbt", "create", watched)
+    uri = f"bitcoin:{SOMEBODY}?amount=0.1&label=tea"
+    ran = cli.run(*create, uri, OTHER, "40000", "sat", "--rate", "2", *node)
+    assert ran.code == 0, ran
+    outputs = cli.json("psbt", "decode", ran.out.strip())["outputs"]
+    assert {(o["address"], o["value"]) for o in outputs} > {(SOMEBODY, COIN // 10), (OTHER, 40_000)}
+    shown = ran.err.splitlines()
+    assert {f"Pays    0.10000000 BTC to {SOMEBODY}", f"Pays    0.00040000 BTC to {OTHER}"} < set(
+        shown
+    )
+    assert sum(line.startswith("Change  0.3995") for line in shown) == len(outputs) - 2 == 1
+
+    everything = cli.run(*create, uri, OTHER, "--all", "--rate", "2", *node, "--json")
+    decoded = cli.json("psbt", "decode", json.loads(everything.out)["psbt"])
+    values = {o["address"]: o["value"] for o in decoded["outputs"]}
+    assert values == {SOMEBODY: COIN // 10, OTHER: COIN // 2 - COIN // 10 - decoded["fee"]}
+
+    for words, said in (
+        ([SOMEBODY], f"an amount must stand behind '{SOMEBODY}': 0.4 or 40000sat"),
+        (["0.4", SOMEBODY], "'0.4' stands where an address should: ADDRESS AMOUNT"),
+        ([SOMEBODY, OTHER, "--all"], "with --all, one ADDRESS stands without an amount"),
+    ):
+        assert cli.refusal(*create, *words, *node, code=2).startswith(said)
+    assert "the URI asks for 0.10000000 BTC" in cli.refusal(*create, uri, "0.2", *node)
+    assert "dust" in cli.refusal(*create, SOMEBODY, "1sat", *node)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from chain.transaction import Transaction, TxOut
 from wallet.account import input_weight
-from wallet.builder import Purse, build
+from wallet.builder import Purse, build, build_all
 from wallet.ledger import Coin
 from wallet.psbt.packet import Psbt
 from wallet.psbt.update import update
@@ -26,10 +26,13 @@ def create(
     change_index: int,
     rate_per_kvb: int,
     rng: random.Random,
+    *,
+    rest_to: bytes | None = None,
 ) -> Psbt:
     """A packet that pays, with all that its signers must know; `sources` by txid, wire order.
 
-    What is left goes to branch 1 of the descriptor, at `change_index`.
+    What is left goes to branch 1 of the descriptor, at `change_index`; or to the script `rest_to`,
+    and then every coin is spent that is worth it.
     NotEnoughMoney, or AbsurdFee when rate or fee is beyond the ceilings.
     """
     weights = {
@@ -41,7 +44,10 @@ def create(
         descriptor.script(1, change_index),
         weights.__getitem__,
     )
-    draft = build(payments, purse, rate_per_kvb, rng)
+    if rest_to is None:
+        draft = build(payments, purse, rate_per_kvb, rng)
+    else:
+        draft = build_all(payments, rest_to, purse, rate_per_kvb, rng)
     last = max([change_index, *(coin.path.number for coin in draft.coins)])
     return update(
         Psbt.of_transaction(draft.transaction), [descriptor], sources, look_ahead=last + 1
