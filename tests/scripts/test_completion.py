@@ -41,6 +41,9 @@ def test_commands_options_and_wallets_are_completed(tmp_path: Path) -> None:
     assert "send" in asked(tmp_path, "wallet", "s")
     assert asked(tmp_path, "wallet", "send", "al") == ["alan", "alice"]
     assert asked(tmp_path, "psbt", "sign", "b") == ["bob"]
+    assert asked(tmp_path, "wallet", "unl") == ["unlock"]
+    assert asked(tmp_path, "wallet", "lock", "a") == ["alan", "alice"]
+    assert asked(tmp_path, "wallet", "unlock", "alice", "--st") == ["--status"]
     assert asked(tmp_path, "wallet", "send", "alice", "--dr") == ["--dry-run"]
     assert asked(tmp_path, "wallet", "create", "al") == []
     assert "--password" not in asked(tmp_path, "wallet", "send", "alice", "--password")
