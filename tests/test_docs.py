@@ -15,9 +15,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 import pytest
 
 from scripts.architecture import ROOT
+from scripts.cli.main import root
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LESSONS = sorted((ROOT / "tutorial").glob("*.md"))
@@ -49,6 +51,7 @@ def run_in_terminal(command: str, home: Path, words: str = "", timeout_s: float 
     """Run a command as in a terminal, with somebody who answers what it asks; what it shows."""
     answers = {
         b"Password: ": PASSWORD,
+        b"New password: ": PASSWORD,
         b"confirmation: ": PASSWORD,
         b"[y/N]: ": "y",
         b"Words: ": words,
@@ -211,20 +214,41 @@ def test_a_wallets_day(tmp_path: Path) -> None:
     (start,) = [command for command in commands(page) if command.startswith(STARTED_HERE)]
     seen: dict[str, list[str]] = {}
     with network_of(start, 2, tmp_path):
-        for command, shown in walk_through([page], tmp_path):
-            words = shlex.split(command)
-            seen.setdefault(" ".join(words[1:4]), []).append(shown.replace("\r", ""))
+        try:
+            for command, shown in walk_through([page], tmp_path):
+                words = shlex.split(command)
+                seen.setdefault(" ".join(words[1:4]), []).append(shown.replace("\r", ""))
+        finally:
+            run_in_terminal("farthing wallet lock", tmp_path)  # wherever it stopped
     (promised,) = blocks(page, "text")
-    dry_run, sent = seen["wallet send dora"]
+    dry_run, sent, unlocked = seen["wallet send dora"]
+    assert "Password" in sent and "Password" not in unlocked
+    assert seen["wallet lock dora"] == ["wallet 'dora' is locked\n"]
     assert re.sub(r"bcrt1p\w+", "bcrt1p…", dry_run) == promised
     assert dry_run in sent
     assert "pending    0.50000000 BTC" in seen["wallet balance dora"][0]
     before, after = seen["wallet history dora"]
+    assert "whole" in seen["wallet check dora"][0]
     assert "Dora's tea" in before and "Emil, a loaf of bread" in after
     assert sent.split()[-1] not in after
     (found,) = seen["wallet balance dora-again"]
-    assert "confirmed  0.49959" in found
+    assert "confirmed  0.49919" in found
     assert (tmp_path / "tea.svg").exists()
+
+
+def test_the_table_of_keeping_names_commands_that_there_are(tmp_path: Path) -> None:
+    """As somebody copies them from the page: words and options are right."""
+    page = (ROOT / "README.md").read_text()
+    rows = re.findall(r"^\| .* \| `farthing (.*?)` \| .* \|$", page, re.MULTILINE)
+    verbs = {row.split()[1] for row in rows}
+    assert verbs >= {*"backup restore password unlock lock check accounts export watch".split()}
+    for row in rows:
+        words = shlex.split(row.partition(" > ")[0])
+        command = root.get_command(click.Context(root), words[0])
+        assert isinstance(command, click.Group)
+        named = command.get_command(click.Context(command), words[1])
+        assert named is not None
+        named.make_context(words[1], words[2:])
 
 
 def test_ci_runs_what_the_readme_calls_the_test_command() -> None:

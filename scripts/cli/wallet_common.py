@@ -102,13 +102,13 @@ def require_terminal(what: str, option: str) -> None:
         fail(f"{what} needed and there is no terminal to ask on; use {option} FILE|-")
 
 
-def read_password(file: IO[str] | None, *, new: bool) -> str:
+def read_password(file: IO[str] | None, *, new: bool, called: str = "Password") -> str:
     """The password from its file, or from a prompt that shows nothing (twice for a new one)."""
     if file is not None:
         password = read_text(file, "password", file.readline).rstrip("\r\n")
     else:
         require_terminal("a password is", "--password-file")
-        password = click.prompt("Password", hide_input=True, confirmation_prompt=new, err=True)
+        password = click.prompt(called, hide_input=True, confirmation_prompt=new, err=True)
     if not password:
         fail("the password is empty; give at least one character")
     return password

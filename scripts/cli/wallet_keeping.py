@@ -150,15 +150,17 @@ def password(
     """Change the password. Backups made before still open with the old one.
 
     \b
-    Example:
+    Examples:
       farthing wallet password alice
+      farthing wallet password alice --password-file old.txt --new-password-file new.txt
     """
     # lazy: the help text must not wait for the wallet
     from wallet import keeping
 
     open_wallet(name)
     old = read_password(password_file, new=False)
-    keeping.change_password(wallet_path(name), old, read_password(new_password_file, new=True))
+    new = read_password(new_password_file, new=True, called="New password")
+    keeping.change_password(wallet_path(name), old, new)
     if as_json:
         print_json({"name": name})
     else:
