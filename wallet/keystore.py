@@ -69,21 +69,24 @@ def identity(network: str, descriptors: tuple[str, ...]) -> bytes:
 def read(path: Path) -> WalletFile:
     """Read a wallet's file; NoSuchWallet or DamagedFile."""
     data = _read_bytes(path)
-    line, newline, body = data.partition(b"\n")
-    if not line.startswith(MAGIC) or not newline:
+    begin = data.find(b"\n", 0, 2 * HEADER_BYTES) + 1
+    line = data[: begin - 1]
+    if not data.startswith(MAGIC) or not begin:
         raise DamagedFile(f"{path} is no wallet file, or its beginning is damaged")
     version, _, digest = line.removeprefix(MAGIC).partition(b" ")
     if version != b"%d" % FORMAT:
         raise DamagedFile(f"{path} is damaged, or was written by another version of Farthing")
-    if digest != _digest(body):
+    if digest != _digest(memoryview(data)[begin:]):
         raise DamagedFile(
             f"{path} is damaged (its checksum does not fit); restore from a backup or the words"
         )
-    head, _, history = body.partition(b"\n")
+    # The history may be long: it is cut out once, and not copied before.
+    end = data.find(b"\n", begin)
+    end = len(data) if end < 0 else end
     try:
-        whole = json.loads(head)
+        whole = json.loads(data[begin:end])
         both = tuple(whole["descriptors"]), whole["sealed"]
-        return WalletFile(whole["network"], *both, whole["state"], history, digest)
+        return WalletFile(whole["network"], *both, whole["state"], data[end + 1 :], digest)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise DamagedFile(
             f"{path} is not a wallet: its checksum fits, its content does not"
@@ -149,8 +152,10 @@ def _locked(directory: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _digest(body: bytes) -> bytes:
-    return hashlib.sha256(MAGIC + b"%d\n" % FORMAT + body).hexdigest().encode()
+def _digest(body: bytes | memoryview) -> bytes:
+    digest = hashlib.sha256(MAGIC + b"%d\n" % FORMAT)
+    digest.update(body)
+    return digest.hexdigest().encode()
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -84,7 +84,7 @@ def _coin_to_json(coin: Coin) -> list[Any]:
 
 def _coin_from_json(item: Sequence[Any]) -> Coin:
     txid, index, value, path, height, is_coinbase, is_trusted = item
-    outpoint = OutPoint(parse_hash(txid), index)
+    outpoint = OutPoint(bytes.fromhex(txid)[::-1], index)  # parse_hash takes as long as all else
     return Coin(outpoint, int(value), KeyPath(*path), height, is_coinbase, is_trusted)
 
 

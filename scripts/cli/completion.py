@@ -1,7 +1,7 @@
 """`farthing completion`: what a shell needs to complete commands, options and wallets' names.
 
 The script and the answers to the shell's questions are click's own; a shell asks by starting
-`farthing` with the variable VARIABLE.
+`farthing` with the variable COMPLETING (main).
 """
 
 import os
@@ -9,7 +9,9 @@ import os
 import click
 from click.shell_completion import BashComplete, FishComplete, ZshComplete, shell_complete
 
-PROGRAM, VARIABLE = "farthing", "_FARTHING_COMPLETE"
+from scripts.cli.main import COMPLETING
+
+PROGRAM = "farthing"
 SHELLS = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
 
 
@@ -24,9 +26,9 @@ def completion(shell: str) -> None:
       eval "$(farthing completion zsh)"       in ~/.zshrc
       farthing completion fish > ~/.config/fish/completions/farthing.fish
     """
-    click.echo(SHELLS[shell](click.Group(), {}, PROGRAM, VARIABLE).source())
+    click.echo(SHELLS[shell](click.Group(), {}, PROGRAM, COMPLETING).source())
 
 
 def answer_shell(root: click.Command) -> int:
-    """Print the completions that a shell asks for by VARIABLE; the exit code."""
-    return shell_complete(root, {}, PROGRAM, VARIABLE, os.environ[VARIABLE])
+    """Print the completions that a shell asks for by COMPLETING; the exit code."""
+    return shell_complete(root, {}, PROGRAM, COMPLETING, os.environ[COMPLETING])

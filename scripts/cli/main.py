@@ -1,47 +1,40 @@
 """`farthing`: the root command. Each group of commands is imported when it is used, not before."""
 
-import importlib
 import os
 import sys
 
 import click
 
 from scripts.cli.common import run
-from scripts.cli.completion import VARIABLE, answer_shell
+from scripts.cli.lazy import LazyGroup
 
+COMPLETING = "_FARTHING_COMPLETE"
+"""The variable by which a shell asks what may come next."""
 GROUPS = {
-    "testnet": ("scripts.cli.testnet", "A local network: nodes, funded accounts, a faucet."),
-    "wallet": ("scripts.cli.wallet", "Keys, payments, balances."),
-    "psbt": ("scripts.cli.wallet_psbt", "Payments signed apart, by several or offline."),
-    "node": ("scripts.cli.node", "One node: run it, watch its gossip, move its blocks."),
-    "mempool": ("scripts.cli.mempool", "What waits for a block, where it stands and why."),
-    "explain": ("scripts.cli.explain", "What bytes say: scripts, transactions, blocks, …"),
-    "completion": ("scripts.cli.completion", "What a shell needs to complete all these."),
+    "testnet": ("testnet", "A local network: nodes, funded accounts, a faucet."),
+    "wallet": ("wallet", "Keys, payments, balances."),
+    "psbt": ("wallet_psbt", "Payments signed apart, by several or offline."),
+    "node": ("node", "One node: run it, watch its gossip, move its blocks."),
+    "mempool": ("mempool", "What waits for a block, where it stands and why."),
+    "explain": ("explain", "What bytes say: scripts, transactions, blocks, …"),
+    "completion": ("completion", "What a shell needs to complete all these."),
 }
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are imported at their first use, so that `--help` is quick."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, in the order in which a new user meets them."""
-        return list(GROUPS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The group of that name, imported now."""
-        if cmd_name not in GROUPS:
-            return None
-        module, _ = GROUPS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(module), cmd_name)
-        return command
+class Root(LazyGroup):
+    """The groups; a list of them imports none."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the groups without importing them."""
+        """What each is for."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, what) for name, (_, what) in GROUPS.items()])
 
 
-@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=Root,
+    places={name: module for name, (module, _) in GROUPS.items()},
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="farthing", prog_name="farthing")
 def root() -> None:
     """A Bitcoin you can read, and a whole Bitcoin network you can run.
@@ -58,6 +51,9 @@ def root() -> None:
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 it could not be done, 2 wrong usage."""
-    if VARIABLE in os.environ:
+    if COMPLETING in os.environ:
+        # lazy: a shell asks, not a user
+        from scripts.cli.completion import answer_shell
+
         sys.exit(answer_shell(root))
     sys.exit(run(root, sys.argv[1:]))

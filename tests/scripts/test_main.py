@@ -134,7 +134,7 @@ def test_nothing_to_do_shows_the_help(cli: CommandLine) -> None:
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["wallte"], "No such command 'wallte'. See: farthing --help"),
+        (["wallte"], "No such command 'wallte'. Did you mean 'wallet'? See: farthing --help"),
         (
             ["wallet", "crate"],
             "No such command 'crate'. Did you mean 'create'? See: farthing wallet --help",
