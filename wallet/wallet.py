@@ -53,10 +53,7 @@ if TYPE_CHECKING:
 
 
 class Wallet(Payer):
-    """Make one with `create`, `watch`, `open` or `in_memory`; methods raise WalletError, one line.
-
-    `accounts` are numbered as they stand there, from 0.
-    """
+    """Made by `create`, `watch`, `open`, `in_memory`; methods raise WalletError, one line."""
 
     def __init__(
         self,
@@ -140,7 +137,13 @@ class Wallet(Payer):
 
     @classmethod
     def in_memory(
-        cls, words: str, params: Params, account: int = 0, passphrase: str = "", kind: str = "tr"
+        cls,
+        words: str,
+        params: Params,
+        account: int = 0,
+        passphrase: str = "",
+        kind: str = "tr",
+        gap_limit: int = GAP_LIMIT,
     ) -> Self:
         """A wallet without a file, for tests and local networks; it signs without a password."""
         # lazy: word lists are for making and opening wallets only
@@ -148,7 +151,7 @@ class Wallet(Payer):
 
         refuse_real_money(params)
         secrets = Secrets(check_words(words), passphrase)
-        found = Account.of_master(secrets.master(), params, kind, account)
+        found = Account.of_master(secrets.master(), params, kind, account, gap_limit)
         return cls(params, [found], Ledger(), secrets=secrets)
 
     @classmethod
@@ -183,17 +186,18 @@ class Wallet(Payer):
         """The first receiving address never paid; with `new` the one after those given out so far.
 
         An address with a label was given to somebody: for another purpose there is the next one.
-        GapLimitReached when as many as the gap limit wait unpaid: a restore would not look beyond.
+        GapLimitReached when as many as the gap limit wait unpaid, or for a block (what is in none
+        may never be): a restore would not look beyond.
         """
         owner, path = self.accounts[account], self._next(account, RECEIVE)
         given = self.label(self.address_at(path.number, account=account)) not in ("", label)
-        if owner.limit is None and (new or given):
-            if path.number + 1 >= self._ledger.used(path.lane) + owner.gap_limit:
+        if owner.limit is None:
+            path = path._replace(number=path.number + (new or given))
+            if path.number >= self._ledger.used(path.lane, settled=True) + owner.gap_limit:
                 raise GapLimitReached(
-                    f"{owner.gap_limit} addresses wait unpaid already; use one of them, for a "
-                    "wallet restored from the words would not look beyond"
+                    f"{owner.gap_limit} addresses wait unpaid already, or for a block; use one of "
+                    "them, for a wallet restored from the words would not look beyond"
                 )
-            path = path._replace(number=path.number + 1)
             self._replace(self._ledger.with_next(path))
         address = self.address_at(path.number, account=account)
         if label:

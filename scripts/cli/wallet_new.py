@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 KINDS = ("tr", "wpkh", "sh-wpkh", "pkh")
 KIND = click.Choice(KINDS)
+GAP = click.IntRange(1, 10_000)
 KIND_HELP = "Its addresses: taproot, or older ones for payers who know no taproot."
 
 
@@ -70,6 +71,7 @@ def create(
 )
 @click.option("--words-file", type=click.File("r"), help="Read the words from FILE, or - (stdin).")
 @refuse_secret("--words", "the words", "--words-file")
+@click.option("--gap-limit", type=GAP, default=20, help="Unused addresses that end its search.")
 @password_option
 @json_option
 def restore(
@@ -78,18 +80,21 @@ def restore(
     kinds: tuple[str, ...],
     backup: Path | None,
     words_file: IO[str] | None,
+    gap_limit: int,
     password_file: IO[str] | None,
     as_json: bool,
 ) -> None:
     """Make a wallet from the words of an earlier one.
 
-    Coins are looked for at addresses of every kind; the first is where new ones are received. The
-    words are asked for, or read from a file, so that they stay out of the shell's history.
+    Coins are looked for at addresses of every kind; the first is where new ones are received. If
+    some are missing, restore again with a larger gap limit. The words are asked for, or read from a
+    file, so that they stay out of the shell's history.
 
     \b
-    Example:
+    Examples:
       farthing wallet restore alice --words-file words.txt
       farthing wallet restore alice --backup alice.backup
+      farthing wallet restore alice --gap-limit 100
     """
     path = wallet_path(name)
     if path.exists():
@@ -105,7 +110,7 @@ def restore(
         require_terminal("the words are", "--words-file")
         words = click.prompt("Words", hide_input=True, err=True)
     password = read_password(password_file, new=True)
-    make(name, path, network, password, " ".join(words.split()), kinds, as_json)
+    make(name, path, network, password, " ".join(words.split()), kinds, as_json, gap_limit)
 
 
 def restore_copy(name: str, backup: Path, path: Path, as_json: bool) -> None:
@@ -128,13 +133,15 @@ def make(
     words: str | None,
     kinds: Sequence[str],
     as_json: bool,
+    gap_limit: int = 20,
 ) -> None:
     """Write a wallet's file and show what its owner must know."""
     # lazy: the help text must not wait for the wallet
     from chain.params import network as params_of
     from wallet import Wallet
 
-    made, mnemonic = Wallet.create(path, params_of(network), password, words, kinds=kinds)
+    params = params_of(network)
+    made, mnemonic = Wallet.create(path, params, password, words, kinds=kinds, gap_limit=gap_limit)
     try:
         if as_json:
             shown = {"name": name, "network": network, "file": str(path)}

@@ -51,6 +51,15 @@ def test_password_and_backup(cli: CommandLine, alice: str, tmp_path: Path) -> No
     cli("wallet", "check", "again", *TYPED, typed="old\n")
 
 
+def test_a_restore_may_look_further(cli: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "words").write_text("test " * 11 + "junk")
+    words = ("--words-file", str(tmp_path / "words"), *TYPED)
+    cli("wallet", "restore", "far", "--gap-limit", "77", *words, typed="old\n")
+    assert {a["gap_limit"] for a in cli.json("wallet", "accounts", "far")} == {77}
+    said = cli.refusal("wallet", "restore", "no", "--gap-limit", "0", *words, code=2)
+    assert "0 is not in the range 1<=x<=10000" in said
+
+
 def test_what_other_wallets_export_is_watched(cli: CommandLine, alice: str, tmp_path: Path) -> None:
     cli("wallet", "accounts", "alice", "--add", "wpkh", *TYPED, typed="old\n")
     both = cli("wallet", "export", "alice").split()

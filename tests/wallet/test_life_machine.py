@@ -9,6 +9,7 @@ node's blocks and mempool, with no code of the wallet's.
 import os
 import random
 from collections import Counter
+from contextlib import suppress
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -25,7 +26,8 @@ from wallet.errors import CoinUnavailable, GapLimitReached, NodeRefused, NotEnou
 
 COIN = 100_000_000
 WORDS = {"alice": "test " * 11 + "junk", "bob": "abandon " * 11 + "about"}
-ADDRESSES = 60  # of each branch: more than any of these lives uses
+ADDRESSES = 120  # of each branch: more than any of these lives uses
+SMALL_GAP = 3
 SWEEP = "FARTHING_SWEEP" in os.environ
 # What a node may say to a payment that is right in itself: too much waits together.
 CROWDED = ("too-large-cluster", "too-long-mempool-chain")
@@ -44,8 +46,19 @@ class Life(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.node, self.rng = direct_node(), random.Random(1)
-        self.wallets = {name: Wallet.in_memory(words, QUICK) for name, words in WORDS.items()}
+        self.node, self.rng, self.gap = direct_node(), random.Random(1), 20
+        self.done = Counter[str]()
+
+    def teardown(self) -> None:
+        for name in WORDS:
+            self.restored(name)
+        TOTALS.update(self.done)
+
+    @initialize(is_small=st.booleans())
+    def begin(self, is_small: bool) -> None:
+        """A small gap is enough where no block is taken back: a payment in a block stays paid."""
+        self.gap = SMALL_GAP if is_small else 20
+        self.wallets = {name: self.wallet(name) for name in WORDS}
         self.scripts = {
             name: {
                 address_to_script(wallet.address_at(number, branch), QUICK)
@@ -54,15 +67,6 @@ class Life(RuleBasedStateMachine):
             }
             for name, wallet in self.wallets.items()
         }
-        self.done = Counter[str]()
-
-    def teardown(self) -> None:
-        for name in WORDS:
-            self.restored(name)
-        TOTALS.update(self.done)
-
-    @initialize()
-    def begin(self) -> None:
         for wallet in self.wallets.values():
             self.node.fund(wallet.address(), 2)
         self.sync()
@@ -73,20 +77,21 @@ class Life(RuleBasedStateMachine):
     def mine(self, name: str, count: int) -> None:
         """Blocks, the last of which pays one of them."""
         self.node.mine(count - 1)
-        self.node.mine(1, address_to_script(self.wallets[name].address(), QUICK))
+        self.node.mine(1, address_to_script(self.address_of(name), QUICK))
         self.done["mine"] += 1
         self.sync()
 
     @rule(name=names, paid=st.lists(amounts, min_size=1, max_size=3), rate=rates, new=st.booleans())
     def send(self, name: str, paid: list[int], rate: int, new: bool) -> None:
+        other = self.other(name)
         try:
             draft = self.wallets[name].prepare(
-                [(self.other(name).address(new), amount) for amount in paid],
+                [(self.address_of(other, new), amount) for amount in paid],
                 feerate=rate,
                 now=self.node.now,
                 rng=self.rng,
             )
-        except (NotEnoughMoney, GapLimitReached):
+        except NotEnoughMoney:
             return
         self.settle(name, draft, "send")
 
@@ -97,10 +102,22 @@ class Life(RuleBasedStateMachine):
         self.send(name, [amount], rates[0], False)
         self.change(name, 0, rates[1], how)
 
+    @precondition(lambda self: self.gap == SMALL_GAP)
+    @rule(name=names, paid=st.tuples(amounts, amounts), rate=rates, is_cancelled=st.booleans())
+    def send_far(self, name: str, paid: tuple[int, int], rate: int, is_cancelled: bool) -> None:
+        """Twice to the last address that the other can give out; the first may be taken back."""
+        for amount in paid:
+            with suppress(GapLimitReached):
+                while True:
+                    self.wallets[self.other(name)].address(new=True)
+            self.send(name, [amount], rate, False)
+        if is_cancelled:
+            self.change(name, 1, None, "cancel")
+
     @rule(name=names, rate=rates, part=st.none() | st.just(10_000), more=st.none() | rates)
     def send_all(self, name: str, rate: int, part: int | None, more: int | None) -> None:
         """And sometimes a bump at once: of one that sent all to one, which pays it less."""
-        to = self.other(name).address()
+        to = self.address_of(self.other(name))
         paid = [(to, None)] if part is None else [(to, part), (to, None)]
         try:
             draft = self.wallets[name].prepare(paid, feerate=rate, rng=self.rng)
@@ -117,7 +134,7 @@ class Life(RuleBasedStateMachine):
         if not (coins := wallet.utxos()):
             return
         chosen = coins[place % len(coins)]
-        to = [(self.other(name).address(), amount)]
+        to = [(self.address_of(self.other(name)), amount)]
         try:
             draft = wallet.prepare(to, feerate=rate, coins=[chosen.outpoint], rng=self.rng)
         except CoinUnavailable:
@@ -171,7 +188,7 @@ class Life(RuleBasedStateMachine):
         self.done["drop"] += 1
         self.sync()
 
-    @precondition(lambda self: self.node.height > 3 * MATURITY)
+    @precondition(lambda self: self.node.height > 3 * MATURITY and self.gap > SMALL_GAP)
     @rule(depth=st.integers(1, 4), more=st.integers(0, 2), lost=st.booleans())
     def reorganise(self, depth: int, more: int, lost: bool) -> None:
         """The last blocks are taken back; what was in them waits again or is lost."""
@@ -217,7 +234,7 @@ class Life(RuleBasedStateMachine):
     def restored(self, name: str) -> None:
         """From the words alone: the same coins and the same history."""
         before = self.wallets[name]
-        after = Wallet.in_memory(WORDS[name], QUICK)
+        after = self.wallet(name)
         after.sync(self.node.client)
         assert {c.outpoint: c.value for c in after.utxos()} == {
             c.outpoint: c.value for c in before.utxos()
@@ -226,8 +243,19 @@ class Life(RuleBasedStateMachine):
         theirs, ours = ({item[:4] for item in w.history()} for w in (after, before))
         assert theirs == ours
 
-    def other(self, name: str) -> Wallet:
-        return self.wallets["bob" if name == "alice" else "alice"]
+    def wallet(self, name: str) -> Wallet:
+        return Wallet.in_memory(WORDS[name], QUICK, gap_limit=self.gap)
+
+    def address_of(self, name: str, new: bool = False) -> str:
+        """One to be paid at: where there is none, one that was given out before."""
+        try:
+            return self.wallets[name].address(new)
+        except GapLimitReached:
+            self.done["gap reached"] += 1
+            return self.wallets[name].address_at(0)
+
+    def other(self, name: str) -> str:
+        return "bob" if name == "alice" else "alice"
 
     def sync(self) -> None:
         """Twice, for what one of them offers again the other has not seen yet."""

@@ -211,6 +211,25 @@ def test_addresses_move_on_when_paid_or_asked_and_not_beyond_the_gap(
     assert made.address(new=True) == made.address_at(21)
 
 
+def test_a_payment_that_is_in_no_block_yet_leads_nobody_beyond_the_gap(
+    node: FakeNode, made: Wallet
+) -> None:
+    """It may be taken back: from the words alone nobody would look as far as that."""
+    client = EsploraClient(node.url)
+    for _ in range(19):
+        made.address(new=True)
+    node.chain.pay((script_of(made.address_at(19)), COIN))
+    made.sync(client)
+    assert made.balance().pending == COIN
+    for new in (False, True):
+        with pytest.raises(GapLimitReached, match="or for a block; use one of them"):
+            made.address(new)
+    assert made.addresses()[19].received == COIN
+    node.chain.pay((script_of(made.address_at(4)), COIN), confirm=True)
+    made.sync(client)
+    assert made.address() == made.address_at(20)
+
+
 def test_change_goes_to_an_address_of_its_own_each_time(node: FakeNode, funded: Wallet) -> None:
     client = EsploraClient(node.url)
     for number in range(3):
