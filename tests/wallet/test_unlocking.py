@@ -1,6 +1,7 @@
 """Unlocking: an agent serves the very seal it was begun for, until its time, and nobody else."""
 
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -235,6 +236,12 @@ def test_modes(path: Path) -> None:
     assert stat.S_ISSOCK(name.stat().st_mode)
 
 
+ANYBODYS = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
+"""Where a Python lies that every user may run; only the standard library is needed."""
+AS_SOMEBODY_ELSE = pytest.mark.skipif(
+    os.getuid() != 0 or shutil.which("python3", path=ANYBODYS["PATH"]) is None,
+    reason="only root can be somebody else, with the system's Python",
+)
 ASK = """
 import socket, sys
 link = socket.socket(socket.AF_UNIX)
@@ -248,7 +255,7 @@ except ConnectionError:
 
 
 @LINUX
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+@AS_SOMEBODY_ELSE
 def test_another_user_is_not_answered(path: Path) -> None:
     keeping.unlock(path, PASSWORD, 60)
     folder = path.parent / ".unlocked"
@@ -261,6 +268,7 @@ def test_another_user_is_not_answered(path: Path) -> None:
             pass_fds=[handle],
             user=user,
             cwd="/",
+            env=ANYBODYS,
             capture_output=True,
             text=True,
         )
@@ -338,6 +346,48 @@ def test_the_process_holds_the_key_alone_and_shows_nothing(path: Path) -> None:
         assert secret.encode() not in memory
     status = proc.joinpath("status").read_text()
     assert int(status.split("VmLck:")[1].split()[0]) > 0
+
+
+LOOK_AT_ITS_OWN = """
+import json, os, subprocess, sys, tempfile
+with tempfile.TemporaryDirectory() as folder:
+    os.mkdir(folder + "/sockets", 0o700)
+    source = folder + "/agent.py"
+    open(source, "w").write(sys.stdin.read())
+    orders = {"seconds": 60, "seal": "s", "wallet": source, "name": "n"}
+    orders["folder"] = folder + "/sockets"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-I", source], **pipes) as agent:
+        agent.stdin.write(bytes(range(32)) + json.dumps(orders).encode())
+        agent.stdin.close()
+        assert agent.stdout.readline() == b"ready\\n"
+        for part in ("mem", "environ", "fd"):
+            try:
+                os.close(os.open(f"/proc/{agent.pid}/{part}", os.O_RDONLY))
+                print(part, "open")
+            except PermissionError:
+                print(part, "closed")
+        agent.terminate()
+"""
+
+
+@LINUX
+@AS_SOMEBODY_ELSE
+def test_its_own_user_cannot_look_into_it() -> None:
+    """Root may look at everything: so somebody else begins one."""
+    done = subprocess.run(
+        ["/usr/bin/env", "python3", "-c", LOOK_AT_ITS_OWN],
+        input=Path(unlocking.__file__).with_name("agent.py").read_text(),
+        user=65534,
+        group=65534,
+        extra_groups=[],
+        cwd="/",
+        env=ANYBODYS,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == ""
+    assert done.stdout.split() == "mem closed environ closed fd closed".split()
 
 
 def memory_of(pid: int) -> bytes:
