@@ -6,11 +6,12 @@ under the runtime's lock. Read beside it: Core's node/transaction.cpp (GetTransa
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from chain.block import Block
 from chain.chainstate import Chainstate
-from chain.coins import Coin
+from chain.coins import BlockUndo, Coin
 from chain.headers import HeaderEntry
 from chain.transaction import Transaction
 from node.core import Node
@@ -44,10 +45,17 @@ def find_transaction(node: Node, index: Index | None, txid: bytes) -> Found | No
     location = None if index is None else index.location(txid)
     if index is None or location is None:
         return None
-    undo = node.chainstate.read_undo(location.block_hash) or ()
-    coins = undo[location.position - 1] if location.position else ()
+    undo = _undo_of(node.chainstate, location.block_hash) if location.position else ()
+    coins = undo[location.position - 1] if undo else ()
     block = node.chainstate.headers[location.block_hash]
     return Found(index.transaction_at(location), coins, block)
+
+
+@lru_cache(maxsize=8)
+def _undo_of(chainstate: Chainstate, block_hash: bytes) -> BlockUndo:
+    """What a block spent. To read it takes milliseconds if the block is full, and whoever asks for
+    one of its transactions often asks for the next; it never changes."""
+    return chainstate.read_undo(block_hash) or ()
 
 
 def waiting_coins(node: Node, tx: Transaction) -> tuple[Coin, ...]:

@@ -10,6 +10,7 @@ from chain.address import (
     address_to_script,
     base58check_decode,
     bech32_decode,
+    is_bech32,
     parse_witness_address,
 )
 from chain.params import NETWORKS
@@ -183,7 +184,7 @@ def _changes(text: str, start: int, alphabet: str) -> Iterator[tuple[str, str]]:
 
 
 def _holds(text: str) -> bool:
-    return _parses(parse_witness_address, text)
+    return is_bech32(text) and _parses(parse_witness_address, text)
 
 
 def _parses(parse: Callable[[str], object], text: str) -> bool:

@@ -20,6 +20,7 @@ from chain.address import (
     base58check_encode,
     bech32_decode,
     bech32_encode,
+    is_bech32,
     parse_witness_address,
     script_to_address,
     witness_address,
@@ -57,6 +58,7 @@ def test_checksummed_strings_of_the_bips(shared: Path, bip: str) -> None:
     for text in vectors["valid_strings"]:
         hrp, values, is_bech32m = bech32_decode(text)
         assert is_bech32m == (bip == "bip350")
+        assert is_bech32(text)
         assert bech32_encode(hrp, values, is_bech32m=is_bech32m) == text.lower()
     for case in vectors["invalid_strings"]:
         with pytest.raises(AddressError):
@@ -213,6 +215,20 @@ def test_the_prefix_is_of_visible_characters(first: int, is_good: bool) -> None:
     else:
         with pytest.raises(AddressError, match="a character that bech32 does not have"):
             bech32_decode(text)
+
+
+@given(programs, st.integers(0, 90), st.characters(codec="utf-8"))
+def test_a_quick_look_sees_what_decoding_sees(
+    program: tuple[int, bytes], place: int, letter: str
+) -> None:
+    text = witness_address("bcrt", *program)
+    text = text[:place] + letter + text[place + 1 :]
+    try:
+        bech32_decode(text)
+    except AddressError:
+        assert not is_bech32(text)
+    else:
+        assert is_bech32(text)
 
 
 @given(st.text("abcdef", min_size=1, max_size=5), programs)
