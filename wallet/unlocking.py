@@ -114,8 +114,9 @@ def _ask(path: Path, question: str) -> Answer | None:
     except (FileNotFoundError, ConnectionError):
         return None
     except TimeoutError:
+        which = f"kill -9 {pid}" if pid else f"pkill -9 -f {agent.__file__}"
         raise WalletError(
-            f"process {pid}, which holds the key of {path}, does not answer; end it: kill -9 {pid}"
+            f"the process that holds the key of {path} does not answer; end it: {which}"
         ) from None
     except OSError as error:
         raise WalletError(f"can't ask whether {path} is unlocked: {error.strerror}") from error
