@@ -20,6 +20,7 @@ import pytest
 
 from tests.crash.chains import chain_of, write_chain
 from tests.crash.test_kills import state
+from tests.untraced import untraced
 
 fcntl = pytest.importorskip("fcntl")
 pty = pytest.importorskip("pty")
@@ -83,14 +84,13 @@ def terminal(*words: str) -> Iterator[Terminal]:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     # Ctrl-C would come to what measures coverage too, which has words of its own for it.
-    untraced = {name: value for name, value in os.environ.items() if "COV" not in name}
     process = subprocess.Popen(
         [sys.executable, *words],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
         preexec_fn=take_terminal,  # noqa: PLW1509 (this thread is the only one)
-        env=untraced | {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"},
+        env=untraced() | {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"},
     )
     os.close(theirs)
     try:
