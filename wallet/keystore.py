@@ -126,6 +126,7 @@ def update(path: Path, known: WalletFile, change: Callable[[WalletFile], WalletF
     What is saved is returned. Others who save wait meanwhile.
     """
     with _locked(path.parent):
+        _remove_left_over(path)
         try:
             handle = os.open(path, _READ_FLAGS)
             with os.fdopen(handle, "rb") as file:
@@ -172,6 +173,13 @@ def _read_bytes(path: Path) -> bytes:
     if len(data) > MAX_FILE_BYTES:
         raise DamagedFile(f"{path} is larger than any wallet")
     return data
+
+
+def _remove_left_over(path: Path) -> None:
+    """What saves of this wallet that were killed left behind; others wait until we are done."""
+    for name in os.listdir(path.parent):
+        if name.startswith(f".{path.name}.") and name.endswith(".tmp"):
+            (path.parent / name).unlink(missing_ok=True)
 
 
 def _replace(path: Path, data: bytes, new: bool) -> None:

@@ -61,9 +61,9 @@ def test_only_the_owner_may_read_it_whatever_the_umask(tmp_path: Path) -> None:
 
 def test_every_flipped_bit_of_every_byte_is_noticed(intact: bytes, tmp_path: Path) -> None:
     path = tmp_path / "alice.wallet"
-    for place in range(len(intact)):
+    for place in range(8 * len(intact)):
         damaged = bytearray(intact)
-        damaged[place] ^= 1 << place % 8
+        damaged[place // 8] ^= 1 << place % 8
         path.write_bytes(damaged)
         with pytest.raises(DamagedFile):
             read(path)
