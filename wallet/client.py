@@ -26,6 +26,7 @@ from chain.block import Block
 from chain.encoding import display_hash, parse_hash
 from chain.errors import DecodeError
 from chain.hashes import sha256
+from chain.merkle import merkle_root
 from chain.params import Params
 from chain.transaction import Transaction
 from chain.work import decode_bits
@@ -207,7 +208,7 @@ class EsploraClient:
             raise self._nonsense("something that is not a block's hash") from None
 
     def block(self, block_hash: bytes) -> Block | None:
-        """A block from its raw bytes, its hash recomputed; None if the node has it not."""
+        """A block from its raw bytes, hash and root recomputed; None if the node has it not."""
         name = display_hash(block_hash)
         status, body = self._get(f"/block/{name}/raw", MAX_BLOCK_BYTES)
         if status == 404:
@@ -216,7 +217,8 @@ class EsploraClient:
             block = Block.parse(self._expect_ok(status, body))
         except DecodeError:
             raise self._nonsense(f"bytes that are no block for {name}") from None
-        if block.hash != block_hash:
+        root = merkle_root([tx.txid for tx in block.transactions])
+        if block.hash != block_hash or root != (block.header.merkle_root, False):
             raise self._nonsense(f"another block than {name}, which was asked for")
         return block
 

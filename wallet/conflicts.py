@@ -5,7 +5,8 @@ Knows transactions and where a node says they are; whose coins they move is the 
 
 from collections.abc import Mapping
 
-from wallet.ledger import Record
+from chain.transaction import Transaction
+from wallet.ledger import KeyPath, Ledger, Record, Status, entries_of
 
 
 def without_conflicts(records: Mapping[bytes, Record]) -> dict[bytes, Record]:
@@ -33,3 +34,21 @@ def without_conflicts(records: Mapping[bytes, Record]) -> dict[bytes, Record]:
         gone |= orphans
         kept = {txid: record for txid, record in kept.items() if txid not in orphans}
     return kept
+
+
+def with_payment(ledger: Ledger, transaction: Transaction, ours: Mapping[bytes, KeyPath]) -> Ledger:
+    """The ledger once a payment of ours is under way: what it replaces is gone, and what hung on
+    that. `ours` as for entries_of."""
+    entries, txid = dict(ledger.entries), transaction.txid
+    pending = {
+        each.txid: Record(Transaction.parse(each.raw), each.status, each.sent_here)
+        for each in entries.values()
+        if each.status.height is None
+    }
+    before = entries.get(txid)
+    own = Record(transaction, Status() if before is None else before.status, sent_here=True)
+    kept = without_conflicts({**pending, txid: own})
+    new = entries_of({txid: own}, ours, entries.values())
+    for gone in pending.keys() - kept.keys():
+        del entries[gone]
+    return ledger.with_entries(entries | new)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from typing import NamedTuple
 
 from chain.encoding import display_hash
@@ -320,11 +321,14 @@ def _sums(parts: Iterable[tuple[KeyPath, int]]) -> Counter[KeyPath]:
 
 
 def entries_of(
-    records: Mapping[bytes, Record], ours: Mapping[bytes, KeyPath]
+    records: Mapping[bytes, Record],
+    ours: Mapping[bytes, KeyPath],
+    known: Iterable[Entry] = (),
 ) -> dict[bytes, Entry]:
     """Work out what each transaction does to us; `ours` maps our scriptPubKeys to their keys.
 
-    Transactions that do nothing to us are left out.
+    They spend outputs of each other and of the `known`. Transactions that do nothing to us are left
+    out.
     """
     credits = {
         txid: tuple(
@@ -334,8 +338,9 @@ def entries_of(
         )
         for txid, record in records.items()
     }
+    sources = chain(((entry.txid, entry.credits) for entry in known), credits.items())
     values = {
-        OutPoint(txid, credit.output): credit.value for txid in credits for credit in credits[txid]
+        OutPoint(txid, credit.output): credit.value for txid, paid in sources for credit in paid
     }
     entries = {}
     for txid, record in records.items():

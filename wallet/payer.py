@@ -1,9 +1,11 @@
 """The paying half of a wallet: coins kept back, payments prepared, handed to a node, and noted.
 
 What it needs of the other half (addresses, keys, the file) is declared here and done in wallet.
-Nothing is signed without being verified, nothing noted that no node took.
+Nothing is signed without being verified. A payment is noted before it is handed in, so that none
+is forgotten and no coin pays twice, whatever happens in between.
 """
 
+import contextlib
 import random
 import time
 from abc import ABC, abstractmethod
@@ -21,9 +23,16 @@ from wallet import payments, replacement
 from wallet.account import Account
 from wallet.amounts import rate_per_kvb
 from wallet.builder import Draft, Purse, payable_script
-from wallet.conflicts import without_conflicts
-from wallet.errors import NotEnoughMoney, NotPending, WalletError
-from wallet.ledger import Coin, KeyPath, Ledger, Record, Status, entries_of
+from wallet.conflicts import with_payment
+from wallet.errors import (
+    NodeError,
+    NodeRefused,
+    NodeUnreachable,
+    NotEnoughMoney,
+    NotPending,
+    WalletError,
+)
+from wallet.ledger import Coin, KeyPath, Ledger
 from wallet.payments import Recipient
 from wallet.vault import SealKey
 
@@ -200,25 +209,25 @@ class Payer(ABC):
         return self._purse([c for c in coins if c not in besides], account)
 
     def broadcast(self, client: "EsploraClient", transaction: Transaction) -> str:
-        """Hand a signed payment to a node and note it; returns its txid as people see it.
+        """Note a signed payment and hand it to a node; its txid as people see it.
 
         If a node later lacks it, each sync offers it again until it is confirmed or refused.
+        CoinUnavailable if another program has paid with its coins since they were chosen.
         """
-        client.broadcast(transaction)
-        records = {
-            txid: Record(Transaction.parse(entry.raw), entry.status, entry.sent_here)
-            for txid, entry in self._ledger.entries.items()
-        }
-        known = records.get(transaction.txid)
-        status = Status() if known is None else known.status
-        records[transaction.txid] = Record(transaction, status, sent_here=True)
-        # What it replaces is gone with all that hung on it.
-        entries = entries_of(without_conflicts(records), self._ours())
-        txid = display_hash(transaction.txid)
+        txid, before = display_hash(transaction.txid), self._ledger
         try:
-            self._replace(self._ledger.with_entries(entries))
+            self._replace(with_payment(before, transaction, self._ours()))
         except WalletError as error:
-            raise WalletError(f"payment {txid} was sent, but not noted: {error}") from error
+            raise type(error)(f"payment {txid} was not sent: {error}") from error
+        try:
+            client.broadcast(transaction)
+        except (NodeRefused, NodeUnreachable):  # no node has it
+            with contextlib.suppress(WalletError):  # if that can't be noted, the next sync does it
+                self._replace(before)
+            raise
+        except NodeError as error:
+            more = "whether it has the payment will show; each sync offers it again"
+            raise type(error)(f"{error}; {more} ({txid})") from error
         return txid
 
     def send(

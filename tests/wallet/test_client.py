@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from chain.block import Block
 from chain.params import CLASSROOM, REGTEST, Params
 from chain.transaction import OutPoint, Transaction, TxIn, TxOut
 from tests.wallet.fake_node import FakeNode, shown
@@ -273,6 +274,20 @@ def test_what_is_no_block_is_nonsense(node: FakeNode, client: EsploraClient) -> 
 
 
 HASH = "11" * 32
+
+
+def test_a_block_has_the_transactions_that_its_header_names(
+    node: FakeNode, client: EsploraClient
+) -> None:
+    genesis = REGTEST.genesis
+    name, extra = shown(genesis.hash), spend_of(OutPoint(bytes(32), 0))
+    for transactions in ((*genesis.transactions, extra), genesis.transactions * 2, ()):
+        answer = Block(genesis.header, transactions).serialize()
+        node.answers[f"/block/{name}/raw"] = (200, answer)
+        with pytest.raises(NodeNonsense, match="another block than"):
+            client.block(genesis.hash)
+
+
 GOOD = {"confirmed": True, "block_height": 1, "block_hash": HASH, "block_time": 1}
 
 

@@ -26,10 +26,12 @@ from wallet.errors import (
     BadAmount,
     BadPassword,
     BadWords,
+    CoinUnavailable,
     DamagedFile,
     Dust,
     GapLimitReached,
     NodeRefused,
+    NodeTimeout,
     NotEnoughMoney,
     RealMoney,
     SigningFailed,
@@ -122,7 +124,7 @@ def test_a_payment_sent_twice_is_one(node: FakeNode, funded: Wallet) -> None:
     assert len(funded.history()) == 2
 
 
-def test_a_payment_that_is_out_is_not_called_undone_when_the_disk_is_full(
+def test_a_payment_that_cannot_be_noted_is_not_sent(
     node: FakeNode, funded: Wallet, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signed = funded.sign(funded.prepare([(STRANGER, COIN)], feerate=1), PASSWORD)
@@ -133,12 +135,48 @@ def test_a_payment_that_is_out_is_not_called_undone_when_the_disk_is_full(
     client = EsploraClient(node.url)
     client.tip()
     monkeypatch.setattr("wallet.keystore.os.write", full)
-    with pytest.raises(WalletError, match=f"payment {shown(signed.txid)} was sent, but not noted"):
+    with pytest.raises(
+        WalletError, match=f"payment {shown(signed.txid)} was not sent: cannot save"
+    ):
         funded.broadcast(client, signed)
     monkeypatch.undo()
+    assert node.chain.mempool == []
+    assert funded.history() == Wallet.open(path).history()
+    assert len(funded.history()) == 1
+    funded.broadcast(client, signed)
+
+
+def test_a_payment_whose_fate_is_unknown_is_kept_and_offered_again(
+    node: FakeNode, funded: Wallet, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = EsploraClient(node.url)
+    signed = funded.sign(funded.prepare([(STRANGER, COIN)], feerate=1), PASSWORD)
+
+    def silent(transaction: Transaction) -> str:
+        raise NodeTimeout("the node does not answer")
+
+    monkeypatch.setattr(client, "broadcast", silent)
+    with pytest.raises(NodeTimeout, match=f"offers it again .{shown(signed.txid)}"):
+        funded.broadcast(client, signed)
     again = Wallet.open(path)
-    again.sync(client)
     assert again.history()[0].txid == shown(signed.txid)
+    assert again.balance().confirmed == 0  # its coin pays nobody else
+    again.sync(EsploraClient(node.url))
+    assert [tx.txid for tx in node.chain.mempool] == [signed.txid]
+
+
+def test_of_two_payments_at_once_the_second_learns_of_the_first(
+    node: FakeNode, funded: Wallet, path: Path
+) -> None:
+    client, other = EsploraClient(node.url), Wallet.open(path)
+    first = funded.sign(funded.prepare([(STRANGER, COIN)], feerate=2), PASSWORD)
+    second = other.sign(other.prepare([(TAPROOT, COIN)], feerate=9), PASSWORD)
+    funded.broadcast(client, first)
+    what = f"not sent: its coins have been spent meanwhile by payment {shown(first.txid)}; prepare"
+    with pytest.raises(CoinUnavailable, match=what):
+        other.broadcast(client, second)
+    assert [tx.txid for tx in node.chain.mempool] == [first.txid]
+    assert Wallet.open(path).history()[0].txid == shown(first.txid)
 
 
 def test_known_words_give_the_known_addresses(made: Wallet) -> None:
