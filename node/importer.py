@@ -221,6 +221,7 @@ def _open_chain(config: NodeConfig, store: Store, verifier: Verifier) -> Chainst
 
 def open_source(path: Path, params: Params) -> FrameFile:
     """A file of blocks that somebody hands us. StorageError if it is none, or another network's."""
+    _refuse_no_file(path, "name a file of blocks, such as Bitcoin Core's blk00000.dat")
     file = FrameFile(path, params.magic, hiding_key(path))
     names = {each.magic: each.name for each in NETWORKS.values()} | {params.magic: params.name}
     try:
@@ -243,10 +244,14 @@ def export(chainstate: Chainstate, path: Path) -> Iterator[int]:
     A file that has the chain's first blocks already is gone on with. StorageError if it holds
     anything else, or for whatever the disk refuses; StoreError for a chain that is damaged.
     """
-    magic = chainstate.params.magic
+    magic, height, end = chainstate.params.magic, 0, 0
+    if path.exists():
+        _refuse_no_file(path, "name a file to write to")
     try:
         path.touch()
-        height, end = _exported(chainstate, path)
+        for count, place in _exported(chainstate, path):
+            height, end = count, place
+            yield height
         with path.open("r+b") as file:
             file.truncate(end)
             file.seek(end)
@@ -264,8 +269,8 @@ def export(chainstate: Chainstate, path: Path) -> Iterator[int]:
         raise disk_trouble(path, error) from error
 
 
-def _exported(chainstate: Chainstate, path: Path) -> tuple[int, int]:
-    """How many blocks of the chain the file has, and where the last of them ends."""
+def _exported(chainstate: Chainstate, path: Path) -> Iterator[tuple[int, int]]:
+    """For each block of the chain that the file has: how many by now, and where it ends."""
     height, active = 0, chainstate.active
     with contextlib.closing(FrameFile(path, chainstate.params.magic)) as file:
         for offset, raw in file:
@@ -274,10 +279,21 @@ def _exported(chainstate: Chainstate, path: Path) -> tuple[int, int]:
             if not is_next or active[height].hash != block_hash:
                 break
             height += 1
+            yield height, offset + len(raw)
         else:
             if file.magic.startswith(file.read(0, 4)):  # perhaps empty, or torn
-                return height, file.end
+                return
     raise StorageError(
         f"{path} holds something else than this chain's blocks (from byte {file.end} on): "
         "remove it, or choose another name"
     )
+
+
+def _refuse_no_file(path: Path, instead: str) -> None:
+    """StorageError for what can't be read twice, or not at all."""
+    if path.is_dir():
+        raise StorageError(f"{path} is a folder: {instead}")
+    if not path.exists():
+        raise StorageError(f"there is no file {path}: {instead}")
+    if not path.is_file():
+        raise StorageError(f"{path} is no ordinary file: {instead}")

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from random import Random
@@ -34,10 +34,15 @@ from scripts.bench_kinds import P2PKH, P2TR, P2WPKH, P2WSH, Kind, bare_signature
 
 
 def by_farthing(
-    blocks: Sequence[Block], last: int, folder: Path, *, with_index: bool = False
+    blocks: Sequence[Block],
+    last: int,
+    folder: Path,
+    *,
+    with_index: bool = False,
+    watch: AbstractContextManager[object] | None = None,
 ) -> float:
     """Seconds for the `last` blocks as `farthing node import` takes them, from a file to the disk;
-    the others come before."""
+    the others come before. `watch` is entered for those that count."""
     buffer = BufferedStore(open_data(folder, REGTEST.magic))
 
     def open_chain(verifier: Verifier) -> Chainstate:
@@ -47,11 +52,11 @@ def by_farthing(
         )
 
     importer = Importer(buffer, open_chain, blocks[-1].header.time, Speculation(VERIFIER))
-    for part in blocks[:-last], blocks[-last:]:
+    for part, around in (blocks[:-last], None), (blocks[-last:], watch):
         path = folder / "import.dat"
         path.write_bytes(b"".join([frame(REGTEST.magic, block.serialize()) for block in part]))
         begin = time.perf_counter()
-        with closing(FrameFile(path, REGTEST.magic)) as file:
+        with closing(FrameFile(path, REGTEST.magic)) as file, around or nullcontext():
             for _ in importer.take(file):
                 pass
             importer.finish()
@@ -168,12 +173,13 @@ def all_connect_figures(quick: bool) -> Iterator[Row]:
 
 
 def write_profile(file: Path, spends: int) -> None:
-    """Where the main thread's time goes while a full block of P2WPKH spends is connected."""
+    """Where the main thread's time goes while full blocks of P2WPKH spends are imported."""
     # lazy: a tool for those who test
     from pyinstrument import Profiler
 
-    blocks = chain_of(P2WPKH, spends, 1)
+    blocks = chain_of(P2WPKH, spends, 4)
     profiler = Profiler(interval=0.0005)
-    with tempfile.TemporaryDirectory() as name, profiler:
-        by_farthing(blocks, 1, Path(name))
+    with tempfile.TemporaryDirectory() as name, as_in_a_node():
+        VERIFIER.start()
+        by_farthing(blocks, 4, Path(name), watch=profiler)
     file.write_text(profiler.output_html(), encoding="utf-8")

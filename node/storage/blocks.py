@@ -51,12 +51,15 @@ class BlockFiles:
         """`rebuilding`: the store is to be made anew from the files, and `finish` ends that."""
         self._store, self.path, self._magic = store, path, magic
         self._rebuilding = rebuilding
+        self._failure: StorageError | None = None
         # Blocks that are in the files but not yet in the store, by key and checksum.
         self._found: dict[tuple[bytes, int], bytes] = {}
         self.trouble = ""
         """When rebuilding: what was found wrong with the last file, which may have been torn."""
         try:
-            path.mkdir(mode=0o700, exist_ok=True)
+            if not path.is_dir():
+                path.mkdir(mode=0o700)
+                sync_folder(path.parent)
             self._number, self._end = self._find() if rebuilding else self._known_end()
             self._file = self._open_end()
         except OSError as error:
@@ -112,8 +115,8 @@ class BlockFiles:
         try:
             os.ftruncate(file, self._end)
             os.lseek(file, self._end, os.SEEK_SET)
-            if is_new and os.name == "posix":
-                _sync_folder(self.path)
+            if is_new:
+                sync_folder(self.path)
         except OSError:
             os.close(file)
             raise
@@ -128,7 +131,13 @@ class BlockFiles:
     # Writing.
 
     def write(self, batch: Rows, sync: bool = False) -> None:
-        """See Store.write. Blocks are on the disk, synced, before the rest is written."""
+        """See Store.write. Blocks are on the disk, synced, before the rest is written.
+
+        Once that has failed it fails until the files are opened anew: a system forgets what it
+        could not write, and calls the next sync a success.
+        """
+        if self._failure is not None:
+            raise self._failure
         rows = dict(batch)
         bodies = {
             key: raw for key, raw in batch.items() if key[0] == BLOCK_BYTE and raw is not None
@@ -138,7 +147,8 @@ class BlockFiles:
                 rows |= {key: self._place(key, raw) for key, raw in bodies.items()}
                 os.fsync(self._file)
             except OSError as error:
-                raise disk_trouble(self._name(self._number), error) from error
+                self._failure = disk_trouble(self._name(self._number), error)
+                raise self._failure from error
             if not self._rebuilding:
                 rows[END_KEY] = _END.pack(self._number, self._end)
         self._store.write(rows, sync)
@@ -213,8 +223,10 @@ def block_files(path: Path) -> Sequence[Path]:
     return [file for file in sorted(path.glob("blk*.dat")) if file.stat().st_size]
 
 
-def _sync_folder(path: Path) -> None:
-    """A file that was just made survives a power cut once its folder has reached the disk."""
+def sync_folder(path: Path) -> None:
+    """What was just made in a folder survives a power cut once the folder has reached the disk."""
+    if os.name != "posix":  # elsewhere folders can't be opened
+        return
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

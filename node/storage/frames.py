@@ -16,7 +16,7 @@ from chain.block import HEADER_SIZE
 from node.errors import StorageError
 from node.storage.trouble import disk_trouble
 
-KEY_FILE = "xor.dat"
+KEY_FILE, KEY_BYTES = "xor.dat", 8
 HEAD = struct.Struct("<4sI")
 LEAST_BYTES = HEADER_SIZE + 1
 MOST_BYTES = 4_000_000
@@ -78,8 +78,10 @@ class FrameFile:
                 if begin == self.magic or self._is_blank(end, begin):
                     at = end
                     continue
-            elif end > self.size:
+            elif LEAST_BYTES <= length <= MOST_BYTES:
                 self._torn_at = at
+            elif self._rubbish_at < 0:
+                self._rubbish_at = at
             at += len(self.magic)
 
     def _next_magic(self, at: int) -> int:
@@ -117,12 +119,19 @@ class FrameFile:
 
 def hiding_key(path: Path) -> bytes:
     """The key that hides a file of Core's: what lies beside it as xor.dat; empty if nothing."""
+    file = path.with_name(KEY_FILE)
     try:
-        return path.with_name(KEY_FILE).read_bytes()
+        key = file.read_bytes()
     except FileNotFoundError:
         return b""
     except OSError as error:
-        raise disk_trouble(path.with_name(KEY_FILE), error) from error
+        raise disk_trouble(file, error) from error
+    if len(key) != KEY_BYTES:
+        raise StorageError(
+            f"{file} is damaged: it has {len(key)} bytes, a key has {KEY_BYTES}; copy it again "
+            "from where the blocks came from"
+        )
+    return key
 
 
 def _unhide(raw: bytes, key: bytes, offset: int) -> bytes:
@@ -138,6 +147,8 @@ def check_magic(file: FrameFile, names: dict[bytes, str]) -> None:
     if begin == expected or file.size == 0:
         return
     theirs = names.get(begin)
+    if theirs is None and any(True for _ in file):
+        return  # rubbish in front of blocks is a trouble, and no more
     if theirs:
         raise StorageError(
             f"{file.path} holds blocks of {theirs} (magic {begin.hex()}), not of "

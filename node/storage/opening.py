@@ -14,7 +14,7 @@ from typing import Self
 
 from chain.store import Store
 from node.errors import StorageError
-from node.storage.blocks import END_KEY, BlockFiles, block_files
+from node.storage.blocks import END_KEY, BlockFiles, block_files, sync_folder
 from node.storage.trouble import disk_trouble
 
 LEVELDB_FOLDER = "leveldb"
@@ -96,6 +96,7 @@ def _remove_database(path: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
         if (path / LEVELDB_FOLDER).exists():
             (path / LEVELDB_FOLDER).rename(old)
+            sync_folder(path)
             shutil.rmtree(old)
         for suffix in ("", "-wal", "-shm"):  # the file itself first: a log alone means nothing
             (path / f"{SQLITE_FILE}{suffix}").unlink(missing_ok=True)
@@ -128,8 +129,11 @@ def _choose(path: Path, engine: str) -> str:
 
 def make_folder(path: Path) -> None:
     """Make the folder, for its owner alone, and those above it; StorageError if that can't be."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in missing:
+            sync_folder(folder.parent)
     except OSError as error:
         raise disk_trouble(path, error) from error
 

@@ -40,7 +40,7 @@ def disk_trouble(path: Path, error: Exception) -> StorageError:
             _DAMAGED,
             f"the data in {{path}} is damaged ({{text}}): {REPAIR}",
         ),
-        (_HANDLES, "too many open files: raise the limit (ulimit -n) and start the node again"),
+        (_HANDLES, "too many open files: raise the limit (ulimit -n) and start again"),
     ):
         if any(word in lowered for word in words):
             return StorageError(sentence.format(path=path, text=text))

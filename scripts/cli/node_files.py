@@ -181,6 +181,12 @@ def first_of(troubles: list[str]) -> str:
     return troubles[0] + (f"; and {plural(more, 'more trouble')}" if more else "")
 
 
+def require_data(config: "NodeConfig") -> None:
+    """One line where there is none."""
+    if not config.folder.exists():
+        fail(f"there is no data in {config.folder}: name the node's --datadir and --network")
+
+
 @click.command("import")
 @click.argument(
     "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
@@ -231,8 +237,9 @@ def export(file: Path, network: str, datadir: Path, as_json: bool) -> None:
     from node.importer import opened
 
     config = configured(network, datadir, no_index=True)
-    if not config.folder.exists():
-        fail(f"there is no data in {config.folder}: name the node's --datadir and --network")
+    require_data(config)
+    if config.folder.resolve() in file.resolve().parents:
+        fail(f"{file} would lie among the node's own files: choose a place outside {config.folder}")
     count = 0
     with contextlib.ExitStack() as stack:
         importer, *_ = stack.enter_context(opened(config, int(time.time())))
@@ -269,6 +276,7 @@ def reindex(network: str, datadir: Path, as_json: bool, **rest: Any) -> None:
     from node.importer import opened, own_sources
 
     begun, config = time.monotonic(), configured(network, datadir, **rest)
+    require_data(config)
     with contextlib.ExitStack() as stack:
         importer, buffer, blocks = stack.enter_context(
             opened(config, int(time.time()), rebuilding=True)

@@ -1,5 +1,6 @@
 """Block files beside a store, and a buffer in front of it: what is written is read, or refused."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from chain.store import MemoryStore
 from node.errors import StorageError
 from node.storage.blocks import BlockFiles
 from node.storage.buffer import BufferedStore
+from node.storage.opening import open_data
 
 MAGIC = bytes.fromhex("fabfb5da")
 
@@ -134,6 +136,49 @@ def test_a_file_that_vanishes_or_can_not_be_read(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageError):
         BlockFiles(MemoryStore(), tmp_path / "file", MAGIC)
+
+
+@pytest.mark.parametrize("call", ["write", "fsync"])
+def test_after_a_failed_write_nothing_is_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    # A system drops what it could not write, and then calls the next sync a success.
+    store = MemoryStore()
+    blocks = BlockFiles(store, tmp_path, MAGIC)
+    blocks.write({key(1): body(1)})
+    known = dict(store.scan(b""))
+
+    def fails(*_: object) -> int:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"node.storage.blocks.os.{call}", fails)
+        with pytest.raises(StorageError, match="Input/output error"):
+            blocks.write({key(2): body(2)}, sync=True)
+    for batch in ({key(2): body(2)}, {b"t": b"3"}):
+        with pytest.raises(StorageError, match="Input/output error"):
+            blocks.write(batch, sync=True)
+    assert dict(store.scan(b"")) == known
+    blocks.close()
+    blocks = BlockFiles(store, tmp_path, MAGIC)
+    blocks.write({key(2): body(2)}, sync=True)
+    assert (blocks.get(key(1)), blocks.get(key(2))) == (body(1), body(2))
+    blocks.close()
+
+
+def test_a_folder_that_was_made_lasts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    real = os.fsync
+
+    def watched(handle: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{handle}"))
+        real(handle)
+
+    monkeypatch.setattr("node.storage.blocks.os.fsync", watched)
+    data = tmp_path / "a" / "b"
+    open_data(data, MAGIC).close()
+    for folder in (tmp_path, tmp_path / "a", data, data / "blocks"):
+        assert str(folder) in synced
 
 
 def test_data_of_an_earlier_version_is_refused(tmp_path: Path) -> None:

@@ -96,6 +96,32 @@ def test_a_file_of_something_else_is_one_line(tmp_path: Path) -> None:
         FrameFile(tmp_path / "missing.dat", MAGIC)
 
 
+def test_rubbish_in_front_is_a_trouble_and_hides_no_block(tmp_path: Path) -> None:
+    block = b"\1" * 90
+    for junk in (b"\0\0", b"ab", bytes([MAGIC[0] ^ 1]) + MAGIC[1:]):
+        file = file_of(tmp_path, junk + frame(MAGIC, block))
+        check_magic(file, NAMES)
+        assert found(file) == [block]
+        assert ("bytes that are no block (at byte 0)" in file.trouble) is (junk != b"\0\0")
+    file = file_of(tmp_path, bytes.fromhex("f9beb4d9") + frame(MAGIC, block))
+    with pytest.raises(StorageError, match="holds blocks of main"):
+        check_magic(file, NAMES)
+    file.close()
+
+
+def test_a_length_beyond_any_block_is_rubbish_and_no_torn_end(tmp_path: Path) -> None:
+    block = b"\1" * 90
+    file = file_of(tmp_path, frame(MAGIC, block) + MAGIC + b"\xff\xff\xff\x7f" + bytes(4))
+    assert found(file) == [block]
+    assert "bytes that are no block (at byte 98)" in file.trouble
+
+
+def test_a_key_of_another_length_is_damaged(tmp_path: Path) -> None:
+    (tmp_path / "xor.dat").write_bytes(b"abc")
+    with pytest.raises(StorageError, match=r"xor\.dat is damaged: it has 3 bytes, a key has 8"):
+        hiding_key(tmp_path / "blk00000.dat")
+
+
 def test_the_key_lies_beside_the_file(tmp_path: Path) -> None:
     assert hiding_key(tmp_path / "blk00000.dat") == b""
     (tmp_path / "xor.dat").write_bytes(b"12345678")

@@ -1,6 +1,7 @@
 """`farthing node import`, `export` and `reindex`, as a user meets them."""
 
 import json
+import os
 import signal
 import threading
 from pathlib import Path
@@ -61,8 +62,16 @@ def test_each_refusal_is_one_line(cli: CommandLine, source: Path, tmp_path: Path
     other.write_bytes(b"\0" * 100)
     assert "is no file of blocks" in cli.refusal("node", "import", str(other), *where)
     told = cli.refusal("node", "import", str(tmp_path / "missing"), *where)
-    assert told.startswith(f"{tmp_path / 'missing'} can't be used")
-    assert "there is no data in" in cli.refusal("node", "export", str(other), *where)
+    assert told.startswith(f"there is no file {tmp_path / 'missing'}: name a file of blocks")
+    told = cli.refusal("node", "import", str(tmp_path), *where)
+    assert told.startswith(f"{tmp_path} is a folder: name a file of blocks")
+    told = cli.refusal("node", "import", os.devnull, *where)
+    assert told.startswith(f"{os.devnull} is no ordinary file: name a file of blocks")
+    for words in (["export", str(other)], ["reindex"]):
+        nowhere = ["--datadir", str(tmp_path / "nowhere")]
+        assert "there is no data in" in cli.refusal("node", *words, *nowhere)
+        assert not (tmp_path / "nowhere").exists()
+    (tmp_path / "d" / "regtest").mkdir(parents=True, exist_ok=True)
     assert "there are no blocks in" in cli.refusal("node", "reindex", *where)
     assert "Missing argument" in cli.refusal("node", "import", *where, code=2)
 
@@ -75,6 +84,22 @@ def test_each_refusal_is_one_line(cli: CommandLine, source: Path, tmp_path: Path
     other.write_bytes(source.read_bytes()[:-3] + junk)
     ran = cli.run("node", "import", str(other), *where)
     assert "; and 1 more trouble" in ran.err or "no block" in ran.err
+
+
+def test_an_export_goes_into_a_file_of_its_own(
+    cli: CommandLine, source: Path, tmp_path: Path
+) -> None:
+    where = ["--datadir", str(tmp_path / "d")]
+    cli("node", "import", str(source), *where)
+    own = tmp_path / "d" / "regtest" / "blocks" / "blk00001.dat"
+    told = cli.refusal("node", "export", str(own), *where)
+    assert "would lie among the node's own files: choose a place outside" in told
+    assert not own.exists()
+    for place in ("/dev/full", os.devnull):  # both never end, to who looks what is there
+        told = cli.refusal("node", "export", place, *where)
+        assert told == f"{place} is no ordinary file: name a file to write to"
+    told = cli.refusal("node", "export", str(tmp_path), *where)
+    assert told == f"{tmp_path} is a folder: name a file to write to"
 
 
 def test_ctrl_c_ends_after_a_block_and_the_same_command_goes_on(
