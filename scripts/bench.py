@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from scripts.bench_aims import aim_of
 from scripts.bench_blocks import waiting_row
 from scripts.bench_chart import draw_file
 from scripts.bench_coins import coin_figures, reorganisation_row
@@ -57,6 +58,11 @@ class Figure:
     def ratio(self) -> float:
         """Ours in units of the comparator's."""
         return self.value / self.comparator
+
+    @property
+    def aim(self) -> str:
+        """What the ratio is meant to be, such as `≤ 1.3`; empty if nothing was set."""
+        return aim_of(self.what, self.against)
 
 
 def seconds(function: Callable[[], object]) -> float:
@@ -178,10 +184,10 @@ def machine() -> str:
 
 def as_markdown(figures: list[Figure]) -> str:
     """The table of the README."""
-    rows = ["| what | Farthing | against | | ratio |", "|---|--:|---|--:|--:|"]
+    rows = ["| what | Farthing | against | | ratio | aim |", "|---|--:|---|--:|--:|--:|"]
     rows += [
         f"| {figure.what} | {figure.value:.3g} {figure.unit} | {figure.against} "
-        f"| {figure.comparator:.3g} {figure.unit} | {figure.ratio:.2f} |"
+        f"| {figure.comparator:.3g} {figure.unit} | {figure.ratio:.2f} | {figure.aim} |"
         for figure in figures
     ]
     return "\n".join(rows)
@@ -231,7 +237,7 @@ def main() -> None:
     share = QUICK_SHARE if arguments.quick else 1
     blocks = list(worst_figures(share)) if arguments.worst or not arguments.quick else []
     if arguments.json:
-        rows = [asdict(figure) | {"ratio": figure.ratio} for figure in figures]
+        rows = [asdict(each) | {"ratio": each.ratio, "aim": each.aim} for each in figures]
         worst = [asdict(block) for block in blocks]
         print(json.dumps({"machine": machine(), "figures": rows, "worst": worst}, indent=2))
         return

@@ -29,6 +29,10 @@ def test_a_quick_run_measures_everything(
         assert figure["value"] > 0
         assert figure["comparator"] > 0
         assert figure["ratio"] == pytest.approx(figure["value"] / figure["comparator"])
+        assert figure["aim"][:2] in ("", "≤ ", "≥ ")
+    assert {figure["aim"] for figure in told["figures"]} == {
+        *("", "≤ 1", "≤ 2", "≤ 1.4", "≤ 0.33", "≤ 1.3", "≤ 2.5", "≤ 1.5", "≥ 0.95", "≤ 3", "≤ 6"),
+    }
     # Far off: these are not for judging speed, only for noticing a unit that is wrong.
     assert 0.2 < figures["testnet up, five nodes ready"]["value"] < 60
     assert 10 < figures["memory of a node"]["value"] < 500
@@ -70,9 +74,9 @@ def test_the_tables_of_the_readme(
     monkeypatch.setattr(bench, "measure", lambda quick: [figure])
     monkeypatch.setattr(bench, "worst_figures", lambda share: worst)
     first = [
-        "| what | Farthing | against | | ratio |",
-        "|---|--:|---|--:|--:|",
-        "| swim | 3 s | walk | 1.5 s | 2.00 |",
+        "| what | Farthing | against | | ratio | aim |",
+        "|---|--:|---|--:|--:|--:|",
+        "| swim | 3 s | walk | 1.5 s | 2.00 |  |",
     ]
     second = [
         "| block | Farthing | normal blocks | at most | Core's engine | normal blocks |",
