@@ -9,6 +9,7 @@ its keys elsewhere. No key here is private.
 Reference: BIP 44, 49, 84, 86 (where accounts lie), BIP 389 (`<0;1>`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -18,7 +19,7 @@ from chain.params import Params
 from chain.script.script import witness_program
 from chain.script.templates import multisig_keys
 from wallet.checksum import add_checksum
-from wallet.errors import BadDescriptor, BadKey
+from wallet.errors import BadDescriptor, BadKey, DamagedFile
 from wallet.hd import HARDENED, ExtendedPrivateKey, format_path
 from wallet.script_expression import Expansion, OutputDescriptor, parse_descriptor
 
@@ -127,6 +128,18 @@ class Account:
     def shape(self) -> Expansion:
         """The first address with its scripts: all others are built alike."""
         return self.descriptor.expand()
+
+    def input_weight(self, *, grinds: bool) -> int:
+        """Weight units of a signed input; who signs grinds for a low R, or may not."""
+        return input_weight(self.shape, LOW_R_ECDSA_SIZE if grinds else ECDSA_SIZE)
+
+
+def noted_accounts(texts: Sequence[str], gap_limits: object, params: Params) -> list[Account]:
+    """The accounts of a wallet's file; DamagedFile if their gap limits are none."""
+    gaps = gap_limits if isinstance(gap_limits, list) else []
+    if len(gaps) != len(texts) or not all(type(gap) is int for gap in gaps):
+        raise DamagedFile("the file says of its accounts what can't be; restore it")
+    return [Account.parse(text, params, gap) for text, gap in zip(texts, gaps, strict=True)]
 
 
 def input_weight(known: Expansion, ecdsa_size: int = ECDSA_SIZE) -> int:

@@ -52,9 +52,9 @@ def catch_up(client: "EsploraClient", accounts: Sequence[Account], ledger: Ledge
     records = _kept(client, ledger, waiting, blocks)
     scripts = _scripts(accounts, ledger, records)
     records |= _ours(chain(blocks, pending), scripts, records)
-    caught_up = replace(
-        _with_records(ledger, records, scripts), tip=tip, waiting=frozenset(waiting - gone)
-    )
+    at_node = waiting - gone | {txid for txid, each in records.items() if each.status == Status()}
+    learnt = _with_records(ledger, records, scripts)
+    caught_up = replace(learnt, tip=tip, waiting=frozenset(at_node))
     scanned = _look_further(client, accounts, caught_up)
     if scanned is None or len(without_conflicts(records)) < len(records) or client.tip() != tip:
         return None

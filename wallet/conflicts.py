@@ -4,6 +4,7 @@ Knows transactions and where a node says they are; whose coins they move is the 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from chain.transaction import Transaction
 from wallet.ledger import KeyPath, Ledger, Record, Status, entries_of
@@ -49,6 +50,9 @@ def with_payment(ledger: Ledger, transaction: Transaction, ours: Mapping[bytes, 
     own = Record(transaction, Status() if before is None else before.status, sent_here=True)
     kept = without_conflicts({**pending, txid: own})
     new = entries_of({txid: own}, ours, entries.values())
-    for gone in pending.keys() - kept.keys():
-        del entries[gone]
-    return ledger.with_entries(entries | new)
+    gone = pending.keys() - kept.keys()
+    for each in gone:
+        del entries[each]
+    # A node that takes it has it besides what waited there: the next sync sees nothing new.
+    waiting = None if ledger.waiting is None else ledger.waiting - gone | {txid}
+    return replace(ledger.with_entries(entries | new), waiting=waiting)

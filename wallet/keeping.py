@@ -69,7 +69,8 @@ def add_account(
 
 def copy(path: Path, to: Path) -> Wallet:
     """A whole copy, checked as it is read. WalletExists if there is a file already."""
-    Wallet.open(path).history()
+    opened = Wallet.open(path)
+    opened.utxos(), opened.history()
     keystore.write(to, keystore.read(path), new=True)
     return Wallet.open(to)
 

@@ -1,34 +1,44 @@
 """The ledger in the wallet's file: as JSON, hashes as people see them.
 
-What is short (coins, how far was read) stands apart from the history, which grows without end and
-is read when somebody asks for it: a balance does not.
+What is short (the balance, how far was read) stands apart from coins and history, which grow
+without end and are read when somebody asks: a payment asks for both, a balance for neither.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from chain.encoding import display_hash, parse_hash
+from chain.params import Params
 from chain.transaction import OutPoint
 from wallet.errors import DamagedFile
-from wallet.ledger import Coin, Credit, Debit, Entry, KeyPath, Lane, Ledger, Status, Tip
+from wallet.keystore import WalletFile
+from wallet.ledger import Balance, Coin, Credit, Debit, Entry, KeyPath, Lane, Ledger, Status, Tip
+
+T = TypeVar("T")
+DAMAGED = "the wallet's history is damaged; restore from a backup or the words"
+NOTHING = Ledger()
 
 
+@dataclass(eq=False)
 class StoredEntries(Mapping[bytes, Entry]):
-    """Entries as they were written, read at the first look; what is unspent is known before."""
+    """Entries and coins as they were written, each read at the first look."""
 
-    def __init__(self, raw: bytes, unspent: Iterable[Coin]) -> None:
-        self.raw = raw
-        self.unspent = {coin.outpoint: coin for coin in unspent}
+    raw: bytes
+
+    @cached_property
+    def unspent(self) -> dict[OutPoint, Coin] | None:
+        """What is unspent, without a look at the entries; None if it is not written."""
+        coins, newline, _ = self.raw.partition(b"\n")
+        found = _rows(coins, _coin_from_json) if newline else []
+        return {coin.outpoint: coin for coin in found} if newline else None
 
     @cached_property
     def _entries(self) -> dict[bytes, Entry]:
-        try:
-            entries = [_entry_from_json(item) for item in json.loads(self.raw or b"[]")]
-        except (LookupError, TypeError, ValueError, RecursionError):
-            raise _damaged() from None
-        return {entry.txid: entry for entry in entries}
+        found = _rows(self.raw.rpartition(b"\n")[2] or b"[]", _entry_from_json)
+        return {entry.txid: entry for entry in found}
 
     def __getitem__(self, txid: bytes) -> Entry:
         return self._entries[txid]
@@ -40,46 +50,75 @@ class StoredEntries(Mapping[bytes, Entry]):
         return len(self._entries)
 
 
-def ledger_to_json(ledger: Ledger) -> dict[str, Any]:
-    """All but the history."""
+def ledger_to_json(ledger: Ledger, maturity_blocks: int = 0) -> dict[str, Any]:
+    """All but coins and history; with a maturity the balance too, so that asking reads no coin."""
+    balance = ledger.balance(maturity_blocks) if maturity_blocks else ()
     return {
         "tip": ledger.tip,
         "next": _lanes_to_json(ledger.next_index),
         "scanned": _lanes_to_json(ledger.scanned),
         "waiting": None if ledger.waiting is None else sorted(map(display_hash, ledger.waiting)),
-        "frozen": sorted([display_hash(coin.txid), coin.index] for coin in ledger.frozen),
-        "coins": [_coin_to_json(coin) for coin in ledger.coins()],
+        "frozen": sorted(map(_place, ledger.frozen)),
+        "balance": [maturity_blocks, *balance],
     }
 
 
-def history_to_bytes(ledger: Ledger) -> bytes:
-    """The history; as it was read, if nothing was changed."""
+def balance_from_json(value: Mapping[str, Any], maturity_blocks: int) -> Balance | None:
+    """The balance as it was written; None if it was not, or was counted for another maturity."""
+    try:
+        maturity, *sums = map(int, value.get("balance", [0]))
+        return Balance(*sums) if maturity == maturity_blocks else None
+    except (TypeError, ValueError):
+        raise DamagedFile(DAMAGED) from None
+
+
+def history_to_bytes(ledger: Ledger, known: Ledger = NOTHING, history: bytes = b"") -> bytes:
+    """A line of coins and one of entries; as they were read, if nothing was changed.
+
+    Where the entries are those of `known` and more, these are added to the `history` of those.
+    """
     if isinstance(ledger.entries, StoredEntries):
         return ledger.entries.raw
-    rows = [_entry_to_json(entry) for entry in ledger.entries.values()]
-    return json.dumps(rows, separators=(",", ":")).encode()
+    entries, before = list(ledger.entries.values()), list(known.entries.values())
+    is_longer = entries[: len(before)] == before
+    old = history.rpartition(b"\n")[2][1:-1] if is_longer else b""
+    rows = [_json(_entry_to_json(entry)) for entry in entries[len(before) * is_longer :]]
+    coins = _json([[*_place(coin.outpoint), *coin[1:]] for coin in ledger.coins()])
+    return coins + b"\n[" + b",".join([old, *rows] if old else rows) + b"]"
+
+
+def with_ledger(file: WalletFile, known: Ledger, ledger: Ledger, params: Params) -> WalletFile:
+    """The file with the next ledger in place of the known one, which it holds."""
+    state = {**file.state, **ledger_to_json(ledger, params.coinbase_maturity_blocks)}
+    state.pop("coins", None)  # where they once were
+    return replace(file, state=state, history=history_to_bytes(ledger, known, file.history))
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def ledger_from_json(value: Mapping[str, Any], history: bytes) -> Ledger:
-    """Read what the two above wrote; DamagedFile if it is anything else, at once or when used."""
+    """Read what the four above wrote; DamagedFile if it is anything else, at once or when used."""
     try:
-        coins = [_coin_from_json(item) for item in value["coins"]]
         next_index, scanned = _lanes(value["next"]), _lanes(value["scanned"])
         tip = None if value["tip"] is None else Tip(*value["tip"])
         frozen = {OutPoint(parse_hash(txid), int(index)) for txid, index in value["frozen"]}
         waiting = None if value["waiting"] is None else frozenset(map(parse_hash, value["waiting"]))
     except (LookupError, TypeError, ValueError):
-        raise _damaged() from None
-    stored = StoredEntries(history, coins)
-    return Ledger(stored, tip, next_index, scanned, frozenset(frozen), waiting)
+        raise DamagedFile(DAMAGED) from None
+    return Ledger(StoredEntries(history), tip, next_index, scanned, frozenset(frozen), waiting)
 
 
-def _damaged() -> DamagedFile:
-    return DamagedFile("the wallet's history is damaged; restore from a backup or the words")
+def _rows(raw: bytes, read: Callable[[Any], T]) -> list[T]:
+    try:
+        return [read(row) for row in json.loads(raw)]
+    except (LookupError, TypeError, ValueError, RecursionError):
+        raise DamagedFile(DAMAGED) from None
 
 
-def _coin_to_json(coin: Coin) -> list[Any]:
-    return [display_hash(coin.outpoint.txid), coin.outpoint.index, *coin[1:]]
+def _place(outpoint: OutPoint) -> list[str | int]:
+    return [display_hash(outpoint.txid), outpoint.index]
 
 
 def _coin_from_json(item: Sequence[Any]) -> Coin:
@@ -104,10 +143,7 @@ def _entry_to_json(entry: Entry) -> dict[str, Any]:
         "coinbase": entry.is_coinbase,
         "sent_here": entry.sent_here,
         "credits": entry.credits,
-        "debits": [
-            [display_hash(debit.outpoint.txid), debit.outpoint.index, debit.value]
-            for debit in entry.debits
-        ],
+        "debits": [[*_place(debit.outpoint), debit.value] for debit in entry.debits],
         "fee": entry.fee,
     }
 

@@ -21,8 +21,8 @@ from chain.address import address_to_script, script_to_address
 from chain.encoding import display_hash
 from chain.params import Params, network
 from chain.transaction import Transaction, TxOut
-from wallet import keystore
-from wallet.account import ECDSA_SIZE, GAP_LIMIT, LOW_R_ECDSA_SIZE, RECEIVE, Account, input_weight
+from wallet import keystore, ledger_file
+from wallet.account import GAP_LIMIT, RECEIVE, Account, noted_accounts
 from wallet.amounts import rate_per_kvb
 from wallet.builder import Draft, Purse
 from wallet.catch_up import catch_up
@@ -38,7 +38,6 @@ from wallet.hd import ExtendedPrivateKey
 from wallet.keystore import WalletFile
 from wallet.labels import Labels, entry_labels, labels_from_json, own_reference, with_label
 from wallet.ledger import AddressItem, Balance, Coin, HistoryItem, KeyPath, Ledger
-from wallet.ledger_file import history_to_bytes, ledger_from_json, ledger_to_json
 from wallet.merging import merged, with_changes
 from wallet.pairing import accounts_of
 from wallet.payer import Payer
@@ -68,7 +67,7 @@ class Wallet(Payer):
         """For the makers: a wallet has a file, or (in memory) its secrets."""
         self.params = params
         self.accounts = tuple(accounts)
-        self._ledger = ledger
+        self._ledger = self._read = ledger
         self._file = file
         self._secrets = secrets
         self._labels = labels or {}
@@ -125,14 +124,9 @@ class Wallet(Payer):
             params = params or network(file.network)
         except ValueError as error:
             raise WrongNetwork(f"the wallet at {path}: {error}") from None
-        try:
-            gaps = [int(gap) for gap in file.state["gap_limits"]]
-            both = list(zip(file.descriptors, gaps, strict=True))
-        except (LookupError, TypeError, ValueError):
-            raise DamagedFile(f"{path} says of its accounts what can't be; restore it") from None
-        accounts = [Account.parse(text, params, gap) for text, gap in both]
+        accounts = noted_accounts(file.descriptors, file.state.get("gap_limits"), params)
         labels = labels_from_json(file.state.get("labels", {}))
-        ledger = ledger_from_json(file.state, file.history)
+        ledger = ledger_file.ledger_from_json(file.state, file.history)
         return cls(params, accounts, ledger, file=(path, file), labels=labels)
 
     @classmethod
@@ -159,8 +153,9 @@ class Wallet(Payer):
         cls, path: Path, params: Params, accounts: Sequence[Account], sealed: Mapping[str, Any]
     ) -> Self:
         descriptors = tuple(account.text() for account in accounts)
-        state = {**ledger_to_json(Ledger()), "gap_limits": [each.gap_limit for each in accounts]}
-        file = WalletFile(params.name, descriptors, sealed, state, history_to_bytes(Ledger()))
+        empty, gaps = Ledger(), {"gap_limits": [each.gap_limit for each in accounts]}
+        file = WalletFile(params.name, descriptors, sealed, gaps)
+        file = ledger_file.with_ledger(file, empty, empty, params)
         file = keystore.write(path, file, new=True)
         return cls(params, accounts, Ledger(), file=(path, file))
 
@@ -216,7 +211,9 @@ class Wallet(Payer):
 
     def balance(self) -> Balance:
         """Satoshis as of the last sync: confirmed, pending, immature."""
-        return self._ledger.balance(self.params.coinbase_maturity_blocks)
+        maturity = self.params.coinbase_maturity_blocks
+        state = self._file[1].state if self._file and self._ledger is self._read else {}
+        return ledger_file.balance_from_json(state, maturity) or self._ledger.balance(maturity)
 
     def history(self) -> list[HistoryItem]:
         """What happened to the wallet, newest first."""
@@ -345,8 +342,7 @@ class Wallet(Payer):
 
     def _purse(self, coins: Sequence[Coin], account: int) -> Purse:
         """These coins, what each weighs, and where their change goes."""
-        ecdsa_size = ECDSA_SIZE if self.is_watch_only else LOW_R_ECDSA_SIZE
-        weights = [input_weight(each.shape, ecdsa_size) for each in self.accounts]
+        weights = [each.input_weight(grinds=not self.is_watch_only) for each in self.accounts]
         owner = self.accounts[account]
         change = self._next(account, owner.change_branch)
         # Payments that never come to be must not lead it beyond where a restore looks.
@@ -386,13 +382,15 @@ class Wallet(Payer):
 
             def change(file: WalletFile) -> WalletFile:
                 nonlocal ledger, labels
+                theirs = self._ledger
                 if file is not known:
-                    theirs = ledger_from_json(file.state, file.history)
+                    theirs = ledger_file.ledger_from_json(file.state, file.history)
                     ledger = merged(self._ledger, ledger, theirs)
                     others = labels_from_json(file.state.get("labels", {}))
                     labels = with_changes(self._labels, labels or {}, others)
-                state = {**file.state, **ledger_to_json(ledger), "labels": labels}
-                return replace(file, state=state, history=history_to_bytes(ledger))
+                file = ledger_file.with_ledger(file, theirs, ledger, self.params)
+                return replace(file, state={**file.state, "labels": labels})
 
             self._file = (path, keystore.update(path, known, change))
+            self._read = ledger
         self._ledger, self._labels = ledger, labels

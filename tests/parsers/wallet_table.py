@@ -82,15 +82,18 @@ def read_ledger(text: str) -> Ledger:
         value = json.loads(text)
     except (ValueError, RecursionError):
         raise DamagedFile("no JSON") from None
-    if not isinstance(value, list) or len(value) != 2:
-        raise DamagedFile("not a state and a history")
-    ledger = ledger_from_json(value[0], json.dumps(value[1]).encode())
+    if not isinstance(value, list) or len(value) != 3:
+        raise DamagedFile("not a state, coins and a history")
+    ledger = ledger_from_json(value[0], "\n".join(map(json.dumps, value[1:])).encode())
+    ledger.coins()
     ledger.history()
     return ledger
 
 
 def write_ledger(ledger: Ledger) -> str:
-    return json.dumps([ledger_to_json(ledger), json.loads(history_to_bytes(ledger))])
+    return json.dumps(
+        [ledger_to_json(ledger), *map(json.loads, history_to_bytes(ledger).split(b"\n"))]
+    )
 
 
 def extended(secret: int, depth: int, index: int, chain_code: bytes, private: bool) -> Any:
@@ -153,8 +156,9 @@ LEDGER = [
         "scanned": [[0, 0, 21], [0, 1, 22]],
         "waiting": None,
         "frozen": [],
-        "coins": [["cd" * 32, 0, 1000, [0, 0, 3], 5, False, True]],
+        "balance": [100, 1000, 0, 0, 0],
     },
+    [["cd" * 32, 0, 1000, [0, 0, 3], 5, False, True]],
     [
         {
             "txid": "cd" * 32,

@@ -8,8 +8,8 @@ import pytest
 from chain.transaction import OutPoint, Transaction, TxIn, TxOut
 from wallet.conflicts import without_conflicts
 from wallet.errors import DamagedFile
-from wallet.ledger import KeyPath, Ledger, Record, Status, Tip, entries_of
-from wallet.ledger_file import history_to_bytes, ledger_from_json, ledger_to_json
+from wallet.ledger import Balance, KeyPath, Ledger, Record, Status, Tip, entries_of
+from wallet.ledger_file import balance_from_json, history_to_bytes, ledger_from_json, ledger_to_json
 
 COIN = 100_000_000
 OURS = {b"\x00\x14" + bytes([n]) * 20: KeyPath(0, n // 10, n % 10) for n in range(20)}
@@ -108,9 +108,6 @@ def test_its_file_form_is_read_back() -> None:
         {"next": [1]},
         {"next": None},
         {"scanned": ["x", 1]},
-        {"coins": None},
-        {"coins": [5]},
-        {"coins": [["zz", 0, 1, [0, 0, 0], 1, False, False]]},
     ],
 )
 def test_a_file_form_that_is_none_is_refused(change: dict[str, object]) -> None:
@@ -124,10 +121,57 @@ def test_a_file_form_that_is_none_is_refused(change: dict[str, object]) -> None:
     "history", [b"[", b"\xff", b"5", b"[5]", b"[{}]", b'[{"txid": "zz"}]', b"[" * 100_000]
 )
 def test_a_history_that_is_none_is_refused_when_it_is_asked_for(history: bytes) -> None:
-    ledger = ledger_from_json(json.loads(json.dumps(ledger_to_json(Ledger()))), history)
+    ledger = ledger_from_json(json.loads(json.dumps(ledger_to_json(Ledger()))), b"[]\n" + history)
     assert ledger.balance(100).total == 0
     with pytest.raises(DamagedFile, match="history is damaged"):
         ledger.history()
+
+
+@pytest.mark.parametrize(
+    "coins", [b"", b"[", b"5", b"[5]", b'[["zz",0,1,[0,0,0],1,false,false]]', b"[" * 100_000]
+)
+def test_coins_that_are_none_are_refused_when_they_are_asked_for(coins: bytes) -> None:
+    ledger = ledger_from_json(json.loads(json.dumps(ledger_to_json(Ledger()))), coins + b"\n[]")
+    assert ledger.history() == []
+    with pytest.raises(DamagedFile, match="history is damaged"):
+        ledger.coins()
+
+
+def test_coins_that_are_not_written_follow_from_the_entries() -> None:
+    funding = transaction(outside(1), pays=[(FIRST, 10)])
+    ledger = Ledger(entries_of(records((funding, CONFIRMED)), OURS))
+    entries = history_to_bytes(ledger).rpartition(b"\n")[2]
+    old = ledger_from_json(json.loads(json.dumps(ledger_to_json(ledger))), entries)
+    assert old.coins() == ledger.coins() != []
+
+
+def test_a_noted_balance_is_that_of_its_maturity_alone() -> None:
+    funding = transaction(outside(1), pays=[(FIRST, 10)])
+    ledger = Ledger(entries_of(records((funding, CONFIRMED)), OURS), Tip(7, "cd" * 32))
+    noted = json.loads(json.dumps(ledger_to_json(ledger, 100)))
+    assert balance_from_json(noted, 100) == ledger.balance(100) == Balance(10, 0, 0, 0)
+    assert balance_from_json(noted, 10) is None
+    assert balance_from_json(ledger_to_json(ledger), 100) is None
+    assert balance_from_json({}, 100) is None
+    for lie in (None, 5, [], ["x"], [100], [100, 1, 2], [100, 1, 2, 3, 4, 5]):
+        with pytest.raises(DamagedFile, match="history is damaged"):
+            balance_from_json({"balance": lie}, 100)
+
+
+def test_new_entries_are_added_to_those_that_are_written() -> None:
+    """What is written grows at its end; whatever else changes, all is written anew."""
+    funding = transaction(outside(1), pays=[(FIRST, 10)])
+    spend = transaction(OutPoint(funding.txid, 0), pays=[(SECOND, 7)])
+    one = entries_of(records((funding, CONFIRMED)), OURS)
+    both = entries_of(records((funding, CONFIRMED), (spend, Status())), OURS)
+    moved = entries_of(records((funding, Status(9, "ab" * 32, 1)), (spend, Status())), OURS)
+    for before in ({}, one):
+        written = history_to_bytes(Ledger(before))
+        for after in ({}, one, both, moved):
+            grown = history_to_bytes(Ledger(after), Ledger(before), written)
+            assert grown == history_to_bytes(Ledger(after))
+    head = history_to_bytes(Ledger(one)).rpartition(b"\n")[2][1:-1]
+    assert head in history_to_bytes(Ledger(both), Ledger(one), b"[]\n[" + head + b"]")
 
 
 def test_what_is_read_again_is_written_as_it_was() -> None:

@@ -333,19 +333,20 @@ def test_a_seal_over_other_words_is_noticed(
 def edit_file(path: Path, edit: Callable[[Any, Any], None]) -> None:
     """Change the history in the file and mend the checksum, as somebody with an editor might."""
     file = keystore.read(path)
-    state, history = json.loads(json.dumps(file.state)), json.loads(file.history)
-    edit(state, history)
-    keystore.write(path, replace(file, state=state, history=json.dumps(history).encode()))
+    coins, history = map(json.loads, file.history.split(b"\n"))
+    edit(coins, history)
+    changed = "\n".join(map(json.dumps, (coins, history))).encode()
+    keystore.write(path, replace(file, history=changed))
 
 
 @pytest.mark.parametrize("lie", ["value", "raw", "gone"])
 def test_an_edited_history_cannot_change_what_is_signed(
     funded: Wallet, path: Path, lie: str
 ) -> None:
-    def edit(state: Any, history: Any) -> None:
+    def edit(coins: Any, history: Any) -> None:
         entry = history[0]
         if lie == "value":
-            state["coins"][0][2] = 50 * COIN
+            coins[0][2] = 50 * COIN
         elif lie == "gone":
             history.clear()
         else:
@@ -363,7 +364,7 @@ def test_an_edited_history_cannot_change_what_is_signed(
 def test_an_edited_history_cannot_make_a_payee_look_like_ourselves(
     funded: Wallet, path: Path
 ) -> None:
-    def edit(state: Any, history: Any) -> None:
+    def edit(coins: Any, history: Any) -> None:
         real = Transaction.parse(bytes.fromhex(history[0]["raw"]))
         outputs = (TxOut(1, address_to_script(STRANGER, REGTEST)),)
         raw = Transaction(2, real.inputs, outputs, 9).serialize().hex()
@@ -522,3 +523,22 @@ def test_the_package_gives_wallet_and_nothing_else() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Purse'"):
         package.Purse  # noqa: B018
     assert pickle.loads(pickle.dumps(WalletError("x"))).args == ("x",)
+
+
+def test_a_balance_is_noted_in_the_file_and_is_what_the_coins_say(
+    funded: Wallet, path: Path
+) -> None:
+    """Asked of a file just read it needs neither coins nor history."""
+    file = keystore.read(path)
+    assert Wallet.open(path).balance() == funded.balance()
+    keystore.write(path, replace(file, history=b"not even JSON"))
+    assert Wallet.open(path).balance() == funded.balance()
+    with pytest.raises(DamagedFile, match="history is damaged"):
+        Wallet.open(path).utxos()
+    keystore.write(path, file)
+    (coin,) = Wallet.open(path).utxos()
+    opened = Wallet.open(path)
+    opened.freeze(coin.outpoint)
+    assert opened.balance() == Wallet.open(path).balance()
+    assert opened.balance().frozen == coin.value
+    assert opened.balance() == opened._ledger.balance(REGTEST.coinbase_maturity_blocks)
