@@ -12,13 +12,11 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from chain.encoding import display_hash, parse_hash
-from chain.errors import Invalid
 from chain.transaction import OutPoint, Transaction
-from chain.tx_rules import check_transaction
 from wallet.account import Account
 from wallet.conflicts import without_conflicts
-from wallet.errors import NodeNonsense, NodeRefused
 from wallet.ledger import KeyPath, Lane, Ledger, Record, Status, Tip, entries_of
+from wallet.sync import is_welcome, refuse_nonsense
 
 if TYPE_CHECKING:
     # lazy: who hands a client in has loaded it; reading balances must not wait for HTTP
@@ -87,18 +85,9 @@ def _kept(
         transaction = Transaction.parse(entry.raw)
         status = mined.get(txid, entry.status)
         is_gone = status.height is None and txid not in still
-        if not is_gone or (entry.sent_here and _is_welcome(client, transaction)):
+        if not is_gone or (entry.sent_here and is_welcome(client, transaction)):
             records[txid] = Record(transaction, status, entry.sent_here)
     return records
-
-
-def _is_welcome(client: "EsploraClient", transaction: Transaction) -> bool:
-    """A payment of ours that this node lacks is handed to it; if it refuses, it is off."""
-    try:
-        client.broadcast(transaction)
-    except NodeRefused:
-        return False
-    return True
 
 
 def _scripts(
@@ -134,7 +123,7 @@ def _ours(
         if _paid(tx, scripts) or not coins.isdisjoint(tx_in.outpoint for tx_in in tx.inputs)
     ]:
         for tx, status in touching:
-            _refuse_nonsense(tx)
+            refuse_nonsense(tx)
             coins |= _paid(tx, scripts)
             found[tx.txid] = Record(tx, status)
             del left[tx.txid]
@@ -148,13 +137,6 @@ def _paid(tx: Transaction, scripts: dict[bytes, KeyPath]) -> set[OutPoint]:
         for index, output in enumerate(tx.outputs)
         if output.script_pubkey in scripts
     }
-
-
-def _refuse_nonsense(tx: Transaction) -> None:
-    try:
-        check_transaction(tx)
-    except Invalid as error:
-        raise NodeNonsense(f"the node sent a transaction that cannot be: {error}") from None
 
 
 def _with_records(

@@ -4,8 +4,9 @@ Every branch of every account is searched from its first script until so many in
 last used or handed-out one are empty as the account's gap limit says (BIP 44). Each script's
 history is read newest first and only down to the first confirmed line that is known already in the
 same block: below it nothing can have changed, for that block's hash commits to all blocks before
-it. So the first sync is long and later ones are short, and a reorganisation, a replacement or a
-dropped payment shows as known lines that are missing.
+it. So the first sync is long (though a block that holds much is read whole) and later ones are
+short, and a reorganisation, a replacement or a dropped payment shows as known lines that are
+missing.
 
 Nothing is kept of a sync that fails halfway. A node can hide transactions and lie about blocks; it
 cannot lie about amounts, for they are read from transactions whose ids were recomputed
@@ -14,10 +15,12 @@ cannot lie about amounts, for they are read from transactions whose ids were rec
 Simplified: a script with more than 50 pending transactions shows only its newest 50.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from chain.encoding import parse_hash
 from chain.errors import Invalid
 from chain.transaction import Transaction
 from chain.tx_rules import check_transaction
@@ -30,10 +33,9 @@ if TYPE_CHECKING:
     # lazy: who hands a client in has loaded it; reading balances must not wait for HTTP
     from wallet.client import EsploraClient
 
-MAX_SCRIPTS = (
-    100_000  # on a branch: a node that finds payments on each script it is asked for must end
-)
+MAX_SCRIPTS = 100_000  # on a branch: a node that finds payments on each script must end
 MAX_FETCHED_BYTES = 200_000_000  # of a sync: as hex still less than a wallet's file may have
+WORTH_A_BLOCK = 25  # transactions wanted of one block: then it is read whole
 ATTEMPTS = 3  # the chain may move while we read it
 
 
@@ -58,6 +60,23 @@ def synchronise(
     return replace(search.ledger_of(chosen, tip), scanned={}, waiting=None)
 
 
+def is_welcome(client: "EsploraClient", transaction: Transaction) -> bool:
+    """A payment of ours that this node lacks is handed to it; if it refuses, it is off."""
+    try:
+        client.broadcast(transaction)
+    except NodeRefused:
+        return False
+    return True
+
+
+def refuse_nonsense(transaction: Transaction) -> None:
+    """NodeNonsense about a transaction that breaks a rule whatever it spends."""
+    try:
+        check_transaction(transaction)
+    except Invalid as error:
+        raise NodeNonsense(f"the node sent a transaction that cannot be: {error}") from None
+
+
 def _both(before: set[bytes] | None, after: set[bytes] | None) -> frozenset[bytes] | None:
     """What waited all the time that histories were read: it was seen."""
     return None if before is None or after is None else frozenset(before & after)
@@ -73,6 +92,7 @@ class _Search:
     full: bool
     scripts: dict[KeyPath, bytes] = field(default_factory=dict)
     fetched: dict[bytes, Transaction] = field(default_factory=dict)
+    mined: dict[bytes, Transaction] = field(default_factory=dict)
     fetched_bytes: int = 0
     statuses: dict[bytes, Status] = field(default_factory=dict)
     next_index: dict[Lane, int] = field(default_factory=dict)
@@ -93,6 +113,7 @@ class _Search:
         """The transactions themselves, known ones first, without those that vanished meanwhile."""
         known = [txid for txid in self.ledger.entries if txid in self.statuses]
         new = [txid for txid in self.statuses if txid not in self.ledger.entries]
+        self._read_blocks(new)
         records = {}
         for txid in known + new:
             transaction = self._transaction(txid)
@@ -149,26 +170,27 @@ class _Search:
     def _send_again(self) -> None:
         """A payment of ours that this node lacks is handed to it; if it refuses, it is off."""
         for txid, entry in self.ledger.entries.items():
-            if entry.sent_here and txid not in self.statuses:
-                try:
-                    self.client.broadcast(Transaction.parse(entry.raw))
-                except NodeRefused:
-                    continue
+            is_missing = entry.sent_here and txid not in self.statuses
+            if is_missing and is_welcome(self.client, Transaction.parse(entry.raw)):
                 self.statuses[txid] = Status()
+
+    def _read_blocks(self, txids: Iterable[bytes]) -> None:
+        """Read whole the blocks that hold many of these: one question in the place of many."""
+        for name, count in Counter(self.statuses[txid].block_hash for txid in txids).items():
+            block = self.client.block(parse_hash(name)) if name and count >= WORTH_A_BLOCK else None
+            for tx in block.transactions if block else ():
+                if tx.txid in self.statuses:
+                    self.mined[tx.txid] = tx
 
     def _transaction(self, txid: bytes) -> Transaction | None:
         if txid in self.fetched:
             return self.fetched[txid]
         entry = self.ledger.entries.get(txid)
-        transaction = (
-            self.client.transaction(txid) if entry is None else Transaction.parse(entry.raw)
-        )
+        known = self.mined.get(txid) if entry is None else Transaction.parse(entry.raw)
+        transaction = known or self.client.transaction(txid)
         if transaction is None:
             return None
-        try:
-            check_transaction(transaction)
-        except Invalid as error:
-            raise NodeNonsense(f"the node sent a transaction that cannot be: {error}") from None
+        refuse_nonsense(transaction)
         self.fetched[txid] = transaction
         self.fetched_bytes += transaction.size
         if self.fetched_bytes > MAX_FETCHED_BYTES:

@@ -222,6 +222,19 @@ def test_a_payment_confirms_elsewhere_after_a_reorganisation(
     assert wallet.history()[0].height == 2
 
 
+@pytest.mark.parametrize(("count", "asked", "blocks"), [(24, 24, 0), (25, 0, 1)])
+def test_a_block_that_holds_much_is_read_whole(
+    wallet: Wallet, chain: CountingChain, count: int, asked: int, blocks: int
+) -> None:
+    for _ in range(count):
+        chain.pay((receive(0), 1_000))
+        chain.pay((b"\x51", 1_000))
+    chain.mine()
+    assert sync(wallet, chain) == (1_000 * count, 0, 0, 0)
+    assert (chain.fetched, chain.read) == (asked, blocks)
+    assert len(wallet.history()) == count
+
+
 def test_a_reorganisation_below_known_payments(wallet: Wallet, chain: FakeChain) -> None:
     """Everything from block 3 on changes, and one payment never comes back."""
     for n in range(6):
