@@ -170,6 +170,7 @@ def preview(made: "Psbt", params: "Params", whose: str, is_own: Callable[[str], 
     if shown["fee"] is not None:
         spent = shown["fee"] + sum(output["value"] for output in shown["outputs"])
         paid = f"{shown['fee']:,} sat, {100 * shown['fee'] / spent:.2f}% of what is spent"
+        paid += "" if shown["fee_proven"] else " (as stated: no proof of the amounts is there)"
     click.echo(f"Fee     {paid}, for {plural(len(shown['inputs']), 'coin')} spent", err=True)
     for problem in shown["problems"]:
         complain(problem)

@@ -223,7 +223,9 @@ def decode(psbt: str, network: str, as_json: bool) -> None:
         print_json(shown)
         return
     click.echo(f"transaction  {shown['txid']}")
-    click.echo(f"fee          {'not known' if shown['fee'] is None else coins(shown['fee'])}")
+    stated = "" if shown["fee_proven"] or shown["fee"] is None else ", as stated: not proven"
+    paid = "not known" if shown["fee"] is None else coins(shown["fee"])
+    click.echo(f"fee          {paid}{stated}")
     for number, each in enumerate(shown["inputs"]):
         worth = coins(each["value"]) if "value" in each else "an unknown amount"
         click.echo(f"input {number}      {worth}, {each['state']}")
@@ -246,6 +248,11 @@ def decode(psbt: str, network: str, as_json: bool) -> None:
     is_flag=True,
     help="Sign even what leaves inputs or outputs open to change by others.",
 )
+@click.option(
+    "--any-amount",
+    is_flag=True,
+    help="Believe amounts that the PSBT states without showing where they come from.",
+)
 @password_option
 @consent_options
 @json_option
@@ -253,6 +260,7 @@ def sign(
     name: str,
     psbt: str,
     any_hash_type: bool,
+    any_amount: bool,
     password_file: IO[str] | None,
     yes: bool,
     dry_run: bool,
@@ -278,7 +286,9 @@ def sign(
     consent("Sign it?", yes)
     master = opened.master(read_opener(opened, password_file))
     find = keys_of_master(master)
-    signed, added = sign_psbt(made, find, opened.params, any_hash_type=any_hash_type)
+    signed, added = sign_psbt(
+        made, find, opened.params, any_hash_type=any_hash_type, any_amount=any_amount
+    )
     if not added:
         fail(f"wallet '{name}' has no key that is asked for here, or has signed already")
     show(signed, as_json, signatures=added)

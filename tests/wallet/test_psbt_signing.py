@@ -181,6 +181,7 @@ def test_single_needs_its_output() -> None:
             keys_of_master(MASTERS[0]),
             REGTEST,
             any_hash_type=True,
+            max_fee=None,
         )
 
 
@@ -235,14 +236,89 @@ def test_what_is_missing_is_named(shape: str, missing: int, complaint: str) -> N
 
 
 def test_fees_beyond_reason_and_below_zero_stay_here() -> None:
-    rich = finalize(sign_all(packet("wpkh", paid=COIN // 2))).psbt
+    rich, find = packet("wpkh", paid=COIN // 2), keys_of_master(MASTERS[0])
+    with pytest.raises(AbsurdFee, match=r"a fee of 0\.50000000 BTC is absurd"):
+        sign(rich, find, REGTEST)
+    rich, _ = sign(rich, find, REGTEST, max_fee=None)
+    rich = finalize(rich).psbt
     with pytest.raises(AbsurdFee, match=r"a fee of 0\.50000000 BTC is absurd"):
         extract(rich)
     assert extract(rich, max_fee=None).txid == rich.transaction.txid
-    poor = finalize(sign_all(packet("wpkh", paid=2 * COIN))).psbt
+    poor = packet("wpkh", paid=2 * COIN)
     with pytest.raises(PsbtMismatch, match="worth more than its inputs"):
-        extract(poor)
+        sign(poor, find, REGTEST, max_fee=None)
+    shown = describe(poor, REGTEST)
+    assert (shown["fee"], shown["fee_proven"]) == (None, False)
+    assert shown["problems"] == ["the payment's outputs are worth more than its inputs"]
     assert fee(packet("wpkh", updated=False)) is None
+
+
+@pytest.mark.parametrize("value", [-5, -1, 21_000_000 * COIN + 1, 2**63 - 1])
+def test_no_coin_has_such_an_amount(value: int) -> None:
+    psbt = packet("wpkh")
+    [fields], place = psbt.inputs, field_key(In.NON_WITNESS_UTXO)
+    alone = {key: each for key, each in fields.items() if key != place}
+    raw = value.to_bytes(8, "little", signed=True) + b"\x00"
+    lying = psbt.with_inputs([{**alone, field_key(In.WITNESS_UTXO): raw}])
+    with pytest.raises(PsbtMismatch, match="states an amount that no coin has"):
+        sign(lying, keys_of_master(MASTERS[0]), REGTEST)
+    assert "amount that no coin has" in describe(lying, REGTEST)["problems"][0]
+
+
+def two_coins(shape: str, *stated: int) -> Psbt:
+    """Two coins of a bitcoin, of which only these amounts are stated, to somebody."""
+    ours = parse_descriptor(BODIES[shape], REGTEST)
+    outputs = [TxOut(COIN, ours.script(0, number)) for number in range(2)]
+    source = Transaction(2, [TxIn(OutPoint(b"\x09" * 32, 0), b"\x51")], outputs, 0)
+    inputs = [TxIn(OutPoint(source.txid, number), b"", 0xFFFFFFFD) for number in range(2)]
+    spend = Transaction(2, inputs, [TxOut(COIN + COIN // 2, b"\x51")], 0)
+    whole = update(Psbt.of_transaction(spend), [ours], {source.txid: source})
+    lies = []
+    for fields, value, output in zip(whole.inputs, stated, outputs, strict=True):
+        kept = {k: v for k, v in fields.items() if k != field_key(In.NON_WITNESS_UTXO)}
+        kept[field_key(In.WITNESS_UTXO)] = TxOut(value, output.script_pubkey).serialize()
+        lies.append(kept)
+    return whole.with_inputs(lies)
+
+
+@pytest.mark.parametrize("shape", ["wpkh", "wsh(pk)"])
+def test_a_fee_that_nobody_saw_is_not_signed_in_two_parts(shape: str) -> None:
+    # CVE-2020-14199: each packet shows a fee of 1,000; the first halves of both pay 0.5 coins.
+    find, small = keys_of_master(MASTERS[0]), COIN // 2 + 1_000
+    packets = [two_coins(shape, COIN, small), two_coins(shape, small, COIN)]
+    for each in packets:
+        shown = describe(each, REGTEST)
+        assert (shown["fee"], shown["fee_proven"]) == (1_000, False)
+        with pytest.raises(PsbtIncomplete, match="a false one could hide a fee"):
+            sign(each, find, REGTEST)
+    believed = [sign(each, find, REGTEST, any_amount=True)[0] for each in packets]
+    true = two_coins(shape, COIN, COIN)
+    both = true.with_inputs([believed[0].inputs[0], believed[1].inputs[1]])
+    both = both.with_inputs(
+        [
+            {**fields, field_key(In.WITNESS_UTXO): get_utxo(true, number)}
+            for number, fields in enumerate(both.inputs)
+        ]
+    )
+    assert len(extract(finalize(both).psbt, max_fee=None).inputs) == 2  # so it would be lost
+
+
+def get_utxo(psbt: Psbt, number: int) -> bytes:
+    found = get(psbt.inputs[number], In.WITNESS_UTXO)
+    assert found is not None
+    return found
+
+
+def test_what_cannot_lie_needs_no_proof() -> None:
+    find = keys_of_master(MASTERS[0])
+    # Taproot signs every amount; a single input signs its own.
+    assert sign(two_coins("tr", COIN, COIN), find, REGTEST, max_fee=None)[1] == 2
+    alone = packet("wpkh")
+    [fields] = alone.inputs
+    bare = {k: v for k, v in fields.items() if k != field_key(In.NON_WITNESS_UTXO)}
+    assert get(bare, In.WITNESS_UTXO) is not None
+    assert sign(alone.with_inputs([bare]), find, REGTEST)[1] == 1
+    assert describe(two_coins("tr", COIN, COIN), REGTEST)["fee_proven"]
 
 
 def test_a_wrong_signature_is_not_let_out() -> None:

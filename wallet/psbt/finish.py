@@ -12,14 +12,21 @@ from chain.hashes import hash160
 from chain.script.script import push
 from chain.script.templates import ScriptType, classify, multisig_keys
 from chain.transaction import Transaction, TxIn
-from wallet.amounts import with_unit
-from wallet.errors import AbsurdFee, PsbtIncomplete, PsbtMismatch
+from wallet.errors import PsbtIncomplete, PsbtMismatch
 from wallet.psbt.fields import In, field_key, of_kind, read_witness, write_witness
-from wallet.psbt.inputs import LEGACY, TAPROOT, Spend, fee, is_final, read_spend, spent_outputs
+from wallet.psbt.inputs import (
+    LEGACY,
+    MAX_FEE,
+    TAPROOT,
+    Spend,
+    is_final,
+    read_spend,
+    refuse_absurd_fee,
+    spent_outputs,
+)
 from wallet.psbt.packet import Psbt, get
 from wallet.verification import verify
 
-MAX_FEE = 10_000_000  # satoshis: 0.1 coins, Core's -maxtxfee
 _KEPT = {In.NON_WITNESS_UTXO, In.WITNESS_UTXO, In.POR_COMMITMENT}
 _DROPPED = tuple(field_key(kind) for kind in In if kind not in _KEPT)
 
@@ -56,13 +63,7 @@ def extract(psbt: Psbt, *, max_fee: int | None = MAX_FEE) -> Transaction:
             raise PsbtIncomplete(f"input {number} is not finished; finalize the PSBT first")
     transaction = _signed(psbt)
     verify(transaction, spent_outputs(psbt))
-    paid = fee(psbt)
-    if paid is None or paid < 0:
-        raise PsbtMismatch("the payment's outputs are worth more than its inputs")
-    if max_fee is not None and paid > max_fee:
-        raise AbsurdFee(
-            f"a fee of {with_unit(paid)} is absurd; at most {with_unit(max_fee)} is let out"
-        )
+    refuse_absurd_fee(psbt, max_fee)
     return transaction
 
 

@@ -14,11 +14,13 @@ from chain.hashes import hash160, sha256
 from chain.script.script import is_p2sh, witness_program
 from chain.script.sighash import SIGHASH_ALL, SIGHASH_DEFAULT
 from chain.script.templates import p2pkh
-from chain.transaction import Transaction, TxOut
-from wallet.errors import PsbtIncomplete, PsbtMismatch
+from chain.transaction import MAX_MONEY, Transaction, TxOut
+from wallet.amounts import with_unit
+from wallet.errors import AbsurdFee, PsbtIncomplete, PsbtMismatch
 from wallet.psbt.fields import In, Map
 from wallet.psbt.packet import Psbt, get
 
+MAX_FEE = 10_000_000  # satoshis: 0.1 coins, Core's -maxtxfee
 LEGACY, WITNESS_V0, TAPROOT = "legacy", "witness v0", "taproot"
 
 
@@ -91,7 +93,7 @@ def spent_output(psbt: Psbt, number: int) -> TxOut | None:
     """The output that an input spends, proven by its whole transaction if that is there."""
     fields, outpoint = psbt.inputs[number], psbt.transaction.inputs[number].outpoint
     alone, whole = get(fields, In.WITNESS_UTXO), get(fields, In.NON_WITNESS_UTXO)
-    stated = None if alone is None else _read_output(alone)
+    stated = None if alone is None else _read_output(alone, number)
     if whole is None:
         return stated
     source = Transaction.parse(whole)
@@ -114,12 +116,27 @@ def spent_outputs(psbt: Psbt) -> list[TxOut]:
 
 
 def fee(psbt: Psbt) -> int | None:
-    """Satoshis that the outputs leave over; None while an input does not say what it spends."""
+    """Satoshis that the outputs leave over; None while an input does not say what it spends.
+
+    PsbtMismatch if the outputs are worth more than the inputs, or an input contradicts itself.
+    """
     spent = [spent_output(psbt, number) for number in range(len(psbt.inputs))]
     known = [output.value for output in spent if output is not None]
     if len(known) < len(spent):
         return None
-    return sum(known) - sum(output.value for output in psbt.transaction.outputs)
+    left = sum(known) - sum(output.value for output in psbt.transaction.outputs)
+    if left < 0:
+        raise PsbtMismatch("the payment's outputs are worth more than its inputs")
+    return left
+
+
+def refuse_absurd_fee(psbt: Psbt, max_fee: int | None) -> None:
+    """AbsurdFee if it pays more than `max_fee` satoshis, as far as its inputs are known."""
+    paid = fee(psbt)
+    if max_fee is not None and paid is not None and paid > max_fee:
+        raise AbsurdFee(
+            f"a fee of {with_unit(paid)} is absurd; at most {with_unit(max_fee)} is let out"
+        )
 
 
 def _known_output(psbt: Psbt, number: int) -> TxOut:
@@ -129,6 +146,25 @@ def _known_output(psbt: Psbt, number: int) -> TxOut:
     return spent
 
 
-def _read_output(raw: bytes) -> TxOut:
+def unproven(psbt: Psbt) -> list[int]:
+    """The inputs whose amount nobody has shown: their signatures say nothing of the others'.
+
+    Signed twice, each time with another false amount, two of them make a payment whose fee nobody
+    saw (CVE-2020-14199). One alone can't lie, nor can taproot, which signs every amount.
+    """
+    inputs = enumerate(psbt.inputs) if len(psbt.inputs) > 1 else ()
+    return [
+        number
+        for number, fields in inputs
+        if get(fields, In.NON_WITNESS_UTXO) is None
+        and (spent := spent_output(psbt, number)) is not None
+        and not spent.script_pubkey.startswith(b"\x51\x20")
+    ]
+
+
+def _read_output(raw: bytes, number: int) -> TxOut:
     reader = Reader(raw)
-    return TxOut(reader.i64(), reader.var_bytes())
+    value = reader.i64()
+    if not 0 <= value <= MAX_MONEY:
+        raise PsbtMismatch(f"input {number} states an amount that no coin has: {value:,} sat")
+    return TxOut(value, reader.var_bytes())

@@ -31,7 +31,18 @@ from wallet.errors import PsbtIncomplete, PsbtMismatch, RealMoney, SigningFailed
 from wallet.hd import ExtendedPrivateKey
 from wallet.key_expression import Origin
 from wallet.psbt.fields import In, field_key, of_kind, read_origin, read_tap_origin
-from wallet.psbt.inputs import LEGACY, TAPROOT, Spend, is_final, read_spend, spent_outputs
+from wallet.psbt.inputs import (
+    LEGACY,
+    MAX_FEE,
+    TAPROOT,
+    WITNESS_V0,
+    Spend,
+    is_final,
+    read_spend,
+    refuse_absurd_fee,
+    spent_outputs,
+    unproven,
+)
 from wallet.psbt.packet import Psbt, get
 from wallet.script_expression import OutputDescriptor
 
@@ -77,22 +88,33 @@ def sign(
     params: Params,
     *,
     any_hash_type: bool = False,
+    any_amount: bool = False,
+    max_fee: int | None = MAX_FEE,
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
 ) -> tuple[Psbt, int]:
     """The packet with our signatures, and how many were added (0: no key of ours is missing).
 
     RealMoney where coins are worth money; PsbtMismatch or PsbtIncomplete if an input with a key of
-    ours cannot be trusted, or wants a hash type that leaves something open and that is not allowed
-    by `any_hash_type`; SigningFailed if a signature does not verify.
+    ours cannot be trusted: it wants a hash type that leaves something open (unless `any_hash_type`)
+    or states an amount that is not proven (unless `any_amount`). AbsurdFee above `max_fee`
+    satoshis; SigningFailed if a signature does not verify.
     """
     _refuse_network(params)
+    refuse_absurd_fee(psbt, max_fee)
     inputs, added = [dict(fields) for fields in psbt.inputs], 0
     ours = [n for n, each in enumerate(inputs) if not is_final(each) and _is_ours(psbt, n, find)]
     spends = [read_spend(psbt, number) for number in ours]
     has_taproot = any(spend.kind == TAPROOT for spend in spends)
     shared = PrecomputedSighash(psbt.transaction, spent_outputs(psbt) if has_taproot else ())
+    doubtful = set() if any_amount else set(unproven(psbt))
     for spend in spends:
         _check_hash_type(psbt, spend, any_hash_type)
+        if spend.kind == WITNESS_V0 and spend.number in doubtful:
+            raise PsbtIncomplete(
+                f"input {spend.number} states its amount without the transaction that it spends "
+                "from: a false one could hide a fee; update the PSBT, or allow any amount if you "
+                "trust who made it"
+            )
         if spend.kind == TAPROOT:
             news = _sign_taproot(spend, find, shared, random_bytes)
         else:

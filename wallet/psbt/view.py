@@ -18,7 +18,7 @@ from wallet.hd import format_path
 from wallet.key_expression import Origin
 from wallet.psbt.fields import In, Kind, Map, Out, field_name, of_kind, read_origin, read_tap_origin
 from wallet.psbt.finish import signatures_of
-from wallet.psbt.inputs import fee, is_final, read_spend, spent_output
+from wallet.psbt.inputs import fee, is_final, read_spend, spent_output, unproven
 from wallet.psbt.packet import Psbt
 
 _HASH_TYPES = {0: "DEFAULT", 1: "ALL", 2: "NONE", 3: "SINGLE"}
@@ -29,19 +29,25 @@ _ORIGINS: dict[Kind, tuple[int, int]] = {
 
 
 def describe(psbt: Psbt, params: Params) -> dict[str, Any]:
-    """The whole packet; amounts in satoshis, `fee` None while an input is not known."""
+    """The whole packet; amounts in satoshis, `fee` None while an input is not known.
+
+    `fee_proven` is false where amounts are the word of who made the packet.
+    """
     problems: list[str] = []
     inputs = [_input(psbt, number, params, problems) for number in range(len(psbt.inputs))]
     outputs = [_output(psbt, number, params) for number in range(len(psbt.outputs))]
+    paid, is_proven = None, False
     try:
-        paid = fee(psbt)
-    except PsbtMismatch:
-        paid = None  # the input that is wrong has been named
+        paid, is_proven = fee(psbt), not unproven(psbt)
+    except PsbtMismatch as error:
+        if str(error) not in problems:  # else the input that is wrong has been named
+            problems.append(str(error))
     return {
         "txid": display_hash(psbt.transaction.txid),
         "version": psbt.transaction.version,
         "locktime": psbt.transaction.locktime,
         "fee": paid,
+        "fee_proven": paid is not None and is_proven,
         "complete": bool(inputs) and all(each["state"] == "final" for each in inputs),
         "inputs": inputs,
         "outputs": outputs,
