@@ -33,7 +33,6 @@ Reading order, which is also the import order: a file imports only files above i
     summary         what a payment does, in figures
     replacement     a pending payment outbid, taken back, or hurried by its child
     payer           the paying half of a wallet: prepare, hand in, note
-    verification    the last look at a signed transaction
     psbt/           payments signed apart: partially signed transactions
     wallet          Wallet: all of it together
     keeping         password, accounts, copies of the file

@@ -12,7 +12,7 @@ from wallet.errors import BadAmount
 
 DECIMALS = 8
 RATE_DECIMALS = 3  # satoshis a 1,000 virtual bytes is the finest that nodes know
-_PLAIN = re.compile(r"[0-9]{1,16}(?:\.([0-9]+))?")
+_PLAIN = re.compile(r"[0-9]{1,40}(?:\.([0-9]+))?")
 _UNIT = re.compile(r" ?(btc|sats?)$", re.IGNORECASE)
 
 

@@ -86,6 +86,10 @@ def read(path: Path) -> WalletFile:
     try:
         whole = json.loads(data[begin:end])
         both = tuple(whole["descriptors"]), whole["sealed"]
+        if not all(type(text) is str for text in (whole["network"], *both[0])):
+            raise TypeError("network and descriptors are words")
+        if not type(whole["state"]) is type(both[1]) is dict:
+            raise TypeError("what is sealed, and the state, have names")
         return WalletFile(whole["network"], *both, whole["state"], data[end + 1 :], digest)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise DamagedFile(

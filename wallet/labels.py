@@ -67,21 +67,19 @@ def own_reference(text: str, ledger: Ledger, ours: Container[bytes], params: Par
 
 def entry_labels(labels: Labels, ledger: Ledger, params: Params) -> dict[str, str]:
     """By txid, the label of each transaction: its own, else that of an address of ours it pays."""
-    scripts = {
-        address_to_script(reference, params): text
-        for reference, text in labels.items()
-        if kind_of(reference) == "addr"
-    }
     found = {}
-    for entry in ledger.entries.values() if scripts else ():
+    has_addresses = any(kind_of(reference) == "addr" for reference in labels)
+    for entry in ledger.entries.values() if has_addresses else ():
         outputs = Transaction.parse(entry.raw).outputs
         paid = [outputs[credit.output].script_pubkey for credit in entry.credits]
-        found[display_hash(entry.txid)] = next((scripts[s] for s in paid if s in scripts), "")
+        texts = (labels.get(script_to_address(script, params) or "", "") for script in paid)
+        found[display_hash(entry.txid)] = next(filter(None, texts), "")
     return {**found, **labels}
 
 
 def labels_from_json(value: Any) -> Labels:
-    """Read labels from a file; DamagedFile if they are anything else."""
-    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+    """Read labels from a file; DamagedFile if they are anything else, or would drive a terminal."""
+    texts = [*value, *value.values()] if isinstance(value, dict) else [None]
+    if not all(isinstance(text, str) and text.isprintable() for text in texts):
         raise DamagedFile("the wallet's labels are damaged; restore from a backup")
-    return value
+    return dict(value)

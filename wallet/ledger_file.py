@@ -20,6 +20,7 @@ from wallet.ledger import Balance, Coin, Credit, Debit, Entry, KeyPath, Lane, Le
 T = TypeVar("T")
 DAMAGED = "the wallet's history is damaged; restore from a backup or the words"
 NOTHING = Ledger()
+MAX_NUMBER = 200_000  # of an address: no sync looks further (wallet.sync)
 
 
 @dataclass(eq=False)
@@ -132,7 +133,10 @@ def _lanes_to_json(numbers: Mapping[Lane, int]) -> list[list[int]]:
 
 
 def _lanes(value: Iterable[Sequence[int]]) -> dict[Lane, int]:
-    return {(int(account), int(branch)): int(number) for account, branch, number in value}
+    lanes = {(int(account), int(branch)): int(number) for account, branch, number in value}
+    if not all(0 <= number <= MAX_NUMBER for number in lanes.values()):
+        raise ValueError("no wallet looks so far")
+    return lanes
 
 
 def _entry_to_json(entry: Entry) -> dict[str, Any]:
@@ -149,10 +153,13 @@ def _entry_to_json(entry: Entry) -> dict[str, Any]:
 
 
 def _entry_from_json(item: Mapping[str, Any]) -> Entry:
+    status = Status(*item["status"])
+    if not 0 <= (status.time or 0) < 1 << 32:
+        raise ValueError("no block has such a time")
     return Entry(
         parse_hash(item["txid"]),
         bytes.fromhex(item["raw"]),
-        Status(*item["status"]),
+        status,
         bool(item["coinbase"]),
         bool(item["sent_here"]),
         tuple(Credit(output, value, KeyPath(*path)) for output, value, path in item["credits"]),

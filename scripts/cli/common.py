@@ -102,6 +102,8 @@ def with_help(error: click.UsageError, name: str) -> str:
     """What was wrong with the usage, and which --help tells more."""
     path = error.ctx.command_path if error.ctx else name
     text = error.format_message()
+    if isinstance(error, click.NoSuchOption) and error.option_name[1:2].isdigit():
+        text = "An amount is never negative"
     return f"{text}{'' if text.endswith(('.', '?')) else '.'} See: {path} --help"
 
 
@@ -165,6 +167,11 @@ def print_table(
     click.echo("\n".join(lines))
 
 
+def printable(text: str) -> str:
+    """The text, with nothing in it that drives a terminal; lines stay lines."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
 def table_lines(columns: Sequence[str], rows: Sequence[Sequence[object]], width: int) -> list[str]:
     """A table as lines, without the blanks at their ends; cells are folded to so many columns."""
     # lazy: rich takes longer to import than a short command runs
@@ -177,7 +184,7 @@ def table_lines(columns: Sequence[str], rows: Sequence[Sequence[object]], width:
         right = column.endswith(">")
         table.add_column(column.rstrip(">"), justify="right" if right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*(printable(str(cell)) for cell in row))
     page = io.StringIO()
     Console(file=page, width=width, highlight=False, markup=False).print(table)
     return [line.rstrip() for line in page.getvalue().splitlines()]

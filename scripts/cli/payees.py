@@ -34,6 +34,8 @@ def read_payees(words: Sequence[str], *, all_left: bool = False) -> "list[Paymen
     payees = []
     while rest:
         word = rest.pop(0)
+        if not word.strip():
+            raise click.UsageError("an address is empty: ADDRESS AMOUNT")
         if _LIKE_AN_AMOUNT.fullmatch(word):
             raise click.UsageError(f"'{word}' stands where an address should: ADDRESS AMOUNT")
         asked = parse_uri(word) if is_uri(word) else PaymentUri(word)

@@ -53,6 +53,8 @@ def read_file(place: str) -> bytes:
     if place == "-":
         text = sys.stdin.read(MAX_FILE_BYTES + 1)
         return text.encode()
+    if not place:
+        fail("a file's name is empty: give a FILE, or - for standard input")
     with Path(place).open("rb") as file:
         raw = file.read(MAX_FILE_BYTES + 1)
     if len(raw) > MAX_FILE_BYTES:

@@ -182,6 +182,10 @@ def backup(name: str, file: Path, as_json: bool) -> None:
     from wallet import keeping
 
     open_wallet(name)
+    if not file.name:
+        fail("the copy needs a name: give a FILE that is not there yet")
+    if not file.absolute().parent.is_dir():
+        fail(f"there is no folder {file.absolute().parent}: make it first, or mount its disk")
     keeping.copy(wallet_path(name), file)
     if as_json:
         print_json({"name": name, "file": str(file)})

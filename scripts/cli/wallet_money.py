@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import click
 
-from scripts.cli.common import coins, json_option, print_json, print_table
+from scripts.cli.common import coins, fail, json_option, print_json, print_table
 from scripts.cli.wallet_common import name_argument, node_option, open_wallet, sync
 
 
@@ -18,6 +18,9 @@ from scripts.cli.wallet_common import name_argument, node_option, open_wallet, s
 @click.option("--amount", help="Ask for so much: 0.4 (bitcoins) or 40000sat.")
 @click.option("--label", default="", help="Who is paid; kept as the address's label too.")
 @click.option("--message", default="", help="What for, for the payer to see.")
+@click.option(
+    "--account", type=click.IntRange(0), default=0, help="Of which account, as `accounts` counts."
+)
 @click.option("--qr", is_flag=True, help="Draw a QR code to scan as well.")
 @click.option("--svg", type=click.File("wb"), help="Write the QR code to FILE, as an SVG image.")
 @json_option
@@ -27,6 +30,7 @@ def address(
     amount: str | None,
     label: str,
     message: str,
+    account: int,
     qr: bool,
     svg: BinaryIO | None,
     as_json: bool,
@@ -43,24 +47,31 @@ def address(
     """
     # lazy: the help text must not wait for the wallet
     from wallet.amounts import parse_amount
+    from wallet.builder import payment
     from wallet.uri import PaymentUri
 
     opened = open_wallet(name)
+    if account >= len(opened.accounts):
+        fail(f"wallet '{name}' has no account {account}: farthing wallet accounts {name}")
     satoshis = None if amount is None else parse_amount(amount)
-    asked = PaymentUri(opened.address(new, label), satoshis, label, message)
+    if satoshis is not None:  # what nobody could pay is not asked for
+        payment(opened.address_at(0, account=account), satoshis, opened.params)
+    asked = PaymentUri(opened.address(new, label, account), satoshis, label, message)
+    if svg is not None:
+        # lazy: who draws no code does not wait for segno
+        from scripts.cli.qr import write_svg
+
+        write_svg(asked.qr_text(), svg)
     text = asked.text()
     if as_json:
         print_json({"address": asked.address, "uri": text})
-    else:
-        click.echo(text if amount or label or message else asked.address)
-    if svg is not None or (qr and not as_json):
-        # lazy: who draws no code does not wait for segno
-        from scripts.cli.qr import draw, write_svg
+        return
+    click.echo(text if amount or label or message else asked.address)
+    if qr:
+        # lazy too
+        from scripts.cli.qr import draw
 
-        if svg is not None:
-            write_svg(asked.qr_text(), svg)
-        if qr and not as_json:
-            click.echo(draw(asked.qr_text()))
+        click.echo(draw(asked.qr_text()))
 
 
 @click.command()

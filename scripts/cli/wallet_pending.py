@@ -118,7 +118,7 @@ def _change(
         "cancel": opened.cancel,
         "speed_up": opened.speed_up,
     }
-    feerate = parse_feerate(fee_rate) if fee_rate else None
+    feerate = None if fee_rate is None else parse_feerate(fee_rate)
     draft = ways[how](client, txid, feerate=feerate, target=target)
     label = opened.label(txid) if how == "bump" else ""
     carry_out(opened, client, draft, opened.summary(draft), label, manner)

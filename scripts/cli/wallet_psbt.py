@@ -198,7 +198,7 @@ def create(
         fail("this descriptor gives no change: its keys must end in /<0;1>/*")
     client = EsploraClient(node_url)
     client.check_network(params)
-    rate = parse_feerate(fee_rate) if fee_rate else client.feerate(target)
+    rate = client.feerate(target) if fee_rate is None else parse_feerate(fee_rate)
     made, change = paid_from(client, found, params, payees, rate_per_kvb(rate))
     preview(made, params, "these coins", lambda to: address_to_script(to, params) == change)
     show(made, as_json)

@@ -110,7 +110,7 @@ def send(
     chosen = read_coins(outpoints)
     label = check_label(label) or called(payees)
     client = synced(opened, EsploraClient(node_url))
-    feerate = parse_feerate(fee_rate) if fee_rate else client.feerate(target)
+    feerate = client.feerate(target) if fee_rate is None else parse_feerate(fee_rate)
     asked = [(payee.address, payee.amount) for payee in payees]
     draft = opened.prepare(asked, feerate=feerate, coins=chosen)
     manner = Manner(name, password_file, yes, dry_run, as_json)

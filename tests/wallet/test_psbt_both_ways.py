@@ -23,8 +23,8 @@ from wallet.psbt.finish import extract, finalize
 from wallet.psbt.packet import Psbt, combine
 from wallet.psbt.signing import keys_of_descriptors, keys_of_master, sign
 from wallet.psbt.update import update
+from wallet.psbt.verification import verify
 from wallet.script_expression import parse_descriptor
-from wallet.verification import verify
 
 COIN = 100_000_000
 H = 2**31

@@ -15,7 +15,7 @@ from chain.transaction import Transaction, TxOut
 from tests.wallet.fake_node import FakeChain
 from wallet import Wallet
 from wallet.errors import SigningFailed
-from wallet.verification import verify
+from wallet.psbt.verification import verify
 
 pbk = pytest.importorskip("pbk", reason="py-bitcoinkernel is not installed")
 COIN = 100_000_000

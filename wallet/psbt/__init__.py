@@ -11,6 +11,8 @@ Reading order, which is also the import order: a file imports only files above i
     update   from descriptors and transactions: what signers need to know
     create   a payment from the coins of a descriptor
     signing  signatures, each verified before it leaves
+    verification  the last look at a signed transaction
+    verification  the last look at a signed transaction
     finish   from signatures to a transaction
     view     a readable form
 

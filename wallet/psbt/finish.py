@@ -25,7 +25,7 @@ from wallet.psbt.inputs import (
     spent_outputs,
 )
 from wallet.psbt.packet import Psbt, get
-from wallet.verification import verify
+from wallet.psbt.verification import verify
 
 _KEPT = {In.NON_WITNESS_UTXO, In.WITNESS_UTXO, In.POR_COMMITMENT}
 _DROPPED = tuple(field_key(kind) for kind in In if kind not in _KEPT)

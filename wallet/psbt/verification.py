@@ -2,7 +2,7 @@
 
 What passes has passed the script machine of the nodes under the flags of their policy, so neither
 a bug here nor a fault of the machine sends out a signature that is wrong. Knows no keys; who makes
-the signatures is wallet.psbt.signing.
+the signatures is signing.
 """
 
 from collections.abc import Sequence
