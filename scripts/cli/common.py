@@ -103,7 +103,9 @@ def with_help(error: click.UsageError, name: str) -> str:
     path = error.ctx.command_path if error.ctx else name
     text = error.format_message()
     if isinstance(error, click.NoSuchOption) and error.option_name[1:2].isdigit():
-        text = "An amount is never negative"
+        params = error.ctx.command.params if error.ctx else []
+        if any("AMOUNT" in (param.metavar or param.name or "").upper() for param in params):
+            text = "An amount is never negative"
     return f"{text}{'' if text.endswith(('.', '?')) else '.'} See: {path} --help"
 
 

@@ -36,6 +36,17 @@ def node_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+def gap_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --gap-limit, where a search for payments ends."""
+    return click.option(
+        "--gap-limit",
+        type=click.IntRange(1, 10_000),
+        default=20,
+        show_default=True,
+        help="Unused addresses that end its search.",
+    )(function)
+
+
 def network_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add --network, where the wallet's coins will be."""
     return click.option(
@@ -142,20 +153,26 @@ def open_wallet(name: str) -> "Wallet":
 
 def sync(opened: "Wallet", node_url: str) -> bool:
     """Bring the wallet up to date; without a node, say so on stderr and show what is known."""
-    # lazy: requests is slow to import and not every command asks a node
-    from wallet.client import EsploraClient
+    # lazy: the help text must not wait for the wallet
     from wallet.errors import NodeTimeout, NodeUnreachable
 
     try:
-        synced(opened, EsploraClient(node_url))
+        synced(opened, node_url)
     except (NodeUnreachable, NodeTimeout) as error:
         click.echo(f"farthing: {error}; showing what was known at the last contact", err=True)
         return False
     return True
 
 
-def synced(opened: "Wallet", client: "EsploraClient") -> "EsploraClient":
+def synced(opened: "Wallet", node_url: str) -> "EsploraClient":
     """Bring the wallet up to date with a node of its own network; WalletError otherwise."""
-    client.check_network(opened.params)
-    opened.sync(client)
+    # lazy: requests is slow to import and not every command asks a node
+    from scripts.cli.patient import PatientClient
+
+    client = PatientClient(node_url)
+    try:
+        client.check_network(opened.params)
+        opened.sync(client)
+    finally:
+        client.rest()
     return client

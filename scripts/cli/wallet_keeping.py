@@ -12,6 +12,7 @@ from scripts.cli.common import fail, json_option, print_json, print_table
 from scripts.cli.psbt_files import network_option as any_network_option
 from scripts.cli.psbt_files import params_of, read_lines
 from scripts.cli.wallet_common import (
+    gap_option,
     name_argument,
     open_wallet,
     password_option,
@@ -21,14 +22,13 @@ from scripts.cli.wallet_common import (
 )
 
 KINDS = ("tr", "wpkh", "sh-wpkh", "pkh")
-GAP = click.IntRange(1, 10_000)
 
 
 @click.command()
 @name_argument
 @click.option("--add", "kind", type=click.Choice(KINDS), help="Add an account of this type.")
 @click.option("--number", type=click.IntRange(0, 2**31 - 1), default=0, help="Which, from 0.")
-@click.option("--gap-limit", type=GAP, default=20, help="Unused addresses that end its search.")
+@gap_option
 @password_option
 @json_option
 def accounts(
@@ -67,7 +67,7 @@ def accounts(
 @click.command()
 @click.argument("name")
 @click.argument("descriptors", metavar="DESCRIPTOR...", nargs=-1, required=True)
-@click.option("--gap-limit", type=GAP, default=20, help="Unused addresses that end its search.")
+@gap_option
 @any_network_option
 @json_option
 def watch(

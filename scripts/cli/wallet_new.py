@@ -12,6 +12,7 @@ import click
 from scripts.cli import places
 from scripts.cli.common import fail, json_option, print_json
 from scripts.cli.wallet_common import (
+    gap_option,
     network_option,
     password_option,
     read_password,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 KINDS = ("tr", "wpkh", "sh-wpkh", "pkh")
 KIND = click.Choice(KINDS)
-GAP = click.IntRange(1, 10_000)
 KIND_HELP = "Its addresses: taproot, or older ones for payers who know no taproot."
 
 
@@ -71,7 +71,7 @@ def create(
 )
 @click.option("--words-file", type=click.File("r"), help="Read the words from FILE, or - (stdin).")
 @refuse_secret("--words", "the words", "--words-file")
-@click.option("--gap-limit", type=GAP, default=20, help="Unused addresses that end its search.")
+@gap_option
 @password_option
 @json_option
 def restore(

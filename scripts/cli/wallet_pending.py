@@ -5,20 +5,14 @@ What it would do is shown, and asked, as with every payment (wallet_send).
 
 from collections.abc import Callable
 from functools import partial
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import click
 
-from scripts.cli.common import json_option
-from scripts.cli.consent import consent_options, require_consent
-from scripts.cli.wallet_common import (
-    name_argument,
-    node_option,
-    open_wallet,
-    password_option,
-    synced,
-)
-from scripts.cli.wallet_send import Manner, carry_out, rate_options
+from scripts.cli.consent import require_consent
+from scripts.cli.manner import Manner, manner_options
+from scripts.cli.wallet_common import name_argument, open_wallet, synced
+from scripts.cli.wallet_send import carry_out
 
 if TYPE_CHECKING:
     from wallet.builder import Draft
@@ -29,24 +23,8 @@ if TYPE_CHECKING:
 @click.argument("txid")
 @click.option("--child", is_flag=True, help="By a child that pays for both, not by replacing it.")
 @click.option("--reduce", metavar="ADDRESS", help="Who gets less, where there is no change.")
-@rate_options
-@node_option
-@password_option
-@consent_options
-@json_option
-def bump(
-    name: str,
-    txid: str,
-    child: bool,
-    reduce: str | None,
-    fee_rate: str | None,
-    target: int,
-    node_url: str,
-    password_file: IO[str] | None,
-    yes: bool,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
+@manner_options
+def bump(manner: Manner, txid: str, child: bool, reduce: str | None) -> None:
     """Hurry a payment that waits.
 
     It is replaced by one to the same recipients with a higher fee; its label stays. The fee comes
@@ -62,29 +40,14 @@ def bump(
     """
     if child and reduce is not None:
         raise click.UsageError("--child replaces nothing that --reduce could make less; choose one")
-    manner = Manner(name, password_file, yes, dry_run, as_json)
-    _change(txid, "speed_up" if child else "bump", fee_rate, target, node_url, manner, reduce)
+    _change(manner, txid, "speed_up" if child else "bump", reduce)
 
 
 @click.command()
 @name_argument
 @click.argument("txid")
-@rate_options
-@node_option
-@password_option
-@consent_options
-@json_option
-def cancel(
-    name: str,
-    txid: str,
-    fee_rate: str | None,
-    target: int,
-    node_url: str,
-    password_file: IO[str] | None,
-    yes: bool,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
+@manner_options
+def cancel(manner: Manner, txid: str) -> None:
     """Take back a payment that waits.
 
     It is replaced by one that pays everything to yourself.
@@ -93,32 +56,22 @@ def cancel(
     Example:
       farthing wallet cancel alice 4f2c…
     """
-    manner = Manner(name, password_file, yes, dry_run, as_json)
-    _change(txid, "cancel", fee_rate, target, node_url, manner)
+    _change(manner, txid, "cancel")
 
 
-def _change(
-    txid: str,
-    how: str,
-    fee_rate: str | None,
-    target: int,
-    node_url: str,
-    manner: Manner,
-    reduce: str | None = None,
-) -> None:
+def _change(manner: Manner, txid: str, how: str, reduce: str | None = None) -> None:
     # lazy: the help text must not wait for the wallet
     from wallet.amounts import parse_feerate
-    from wallet.client import EsploraClient
 
     require_consent(manner.yes, manner.dry_run)
     opened = open_wallet(manner.name)
-    client = synced(opened, EsploraClient(node_url))
+    client = synced(opened, manner.node_url)
     ways: dict[str, Callable[..., Draft]] = {
         "bump": partial(opened.bump, reduce=reduce),
         "cancel": opened.cancel,
         "speed_up": opened.speed_up,
     }
-    feerate = None if fee_rate is None else parse_feerate(fee_rate)
-    draft = ways[how](client, txid, feerate=feerate, target=target)
+    feerate = None if manner.fee_rate is None else parse_feerate(manner.fee_rate)
+    draft = ways[how](client, txid, feerate=feerate, target=manner.target)
     label = opened.label(txid) if how == "bump" else ""
     carry_out(opened, client, draft, opened.summary(draft), label, manner)

@@ -11,6 +11,7 @@ import click
 
 from scripts.cli.common import InOrder, coins, complain, fail, json_option, print_json
 from scripts.cli.consent import consent, consent_options, require_consent
+from scripts.cli.manner import rate_options
 from scripts.cli.payees import METAVAR, read_payees
 from scripts.cli.psbt_files import (
     network_option,
@@ -29,7 +30,6 @@ from scripts.cli.wallet_common import (
     password_option,
     read_opener,
 )
-from scripts.cli.wallet_send import rate_options
 
 COSIGNER_PATH = "48h/1h/0h/2h"  # BIP 48: several signers, coins of a test network, wsh
 

@@ -1,27 +1,15 @@
 """`farthing wallet send`: a payment, from the words on the command line to its way to a node."""
 
-from collections.abc import Callable, Sequence
-from typing import IO, TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from scripts.cli.common import json_option, print_json
-from scripts.cli.consent import (
-    consent,
-    consent_options,
-    require_consent,
-    show_dry_run,
-    show_summary,
-)
+from scripts.cli.common import print_json
+from scripts.cli.consent import consent, require_consent, show_dry_run, show_summary
+from scripts.cli.manner import Manner, manner_options
 from scripts.cli.payees import METAVAR, read_coins, read_payees
-from scripts.cli.wallet_common import (
-    name_argument,
-    node_option,
-    open_wallet,
-    password_option,
-    read_opener,
-    synced,
-)
+from scripts.cli.wallet_common import name_argument, open_wallet, read_opener, synced
 
 if TYPE_CHECKING:
     from wallet import Wallet
@@ -30,56 +18,18 @@ if TYPE_CHECKING:
     from wallet.summary import Summary
     from wallet.uri import PaymentUri
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def rate_options(function: Callable[P, R]) -> Callable[P, R]:
-    """Add --rate and --target, which hand `fee_rate` and `target` to the command."""
-    rate = click.option(
-        "--rate",
-        "--fee-rate",
-        "fee_rate",
-        metavar="SAT/VB",
-        help="Fee in satoshis a virtual byte, such as 2.5.  [default: by --target]",
-    )
-    target = click.option(
-        "--target",
-        type=click.IntRange(1, 1008),
-        metavar="BLOCKS",
-        default=6,
-        show_default=True,
-        help="Blocks within which it should confirm.",
-    )
-    return rate(target(function))
-
 
 @click.command()
 @name_argument
 @click.argument("words", metavar=METAVAR, nargs=-1, required=True)
-@rate_options
 @click.option("--all", "all_left", is_flag=True, help="The ADDRESS without AMOUNT gets the rest.")
 @click.option(
     "--from", "outpoints", metavar="COIN", multiple=True, help="Pay from this coin; repeatable."
 )
 @click.option("--label", default="", help="What to call it in the history.  [default: the URI's]")
-@node_option
-@password_option
-@consent_options
-@json_option
+@manner_options
 def send(
-    name: str,
-    words: tuple[str, ...],
-    fee_rate: str | None,
-    target: int,
-    all_left: bool,
-    outpoints: tuple[str, ...],
-    label: str,
-    node_url: str,
-    password_file: IO[str] | None,
-    yes: bool,
-    dry_run: bool,
-    as_json: bool,
+    manner: Manner, words: tuple[str, ...], all_left: bool, outpoints: tuple[str, ...], label: str
 ) -> None:
     """Pay one or several.
 
@@ -97,34 +47,20 @@ def send(
     # lazy: the help text must not wait for the wallet
     from wallet.amounts import parse_feerate
     from wallet.builder import payable_script
-    from wallet.client import EsploraClient
-
-    # lazy too
     from wallet.labels import check_label
 
-    require_consent(yes, dry_run)
-    opened = open_wallet(name)
+    require_consent(manner.yes, manner.dry_run)
+    opened = open_wallet(manner.name)
     payees = read_payees(words, all_left=all_left)
     for payee in payees:
         payable_script(payee.address, opened.params)  # a mistake is told before a node is asked
     chosen = read_coins(outpoints)
     label = check_label(label) or called(payees)
-    client = synced(opened, EsploraClient(node_url))
-    feerate = client.feerate(target) if fee_rate is None else parse_feerate(fee_rate)
+    client, rate = synced(opened, manner.node_url), manner.fee_rate
+    feerate = client.feerate(manner.target) if rate is None else parse_feerate(rate)
     asked = [(payee.address, payee.amount) for payee in payees]
     draft = opened.prepare(asked, feerate=feerate, coins=chosen)
-    manner = Manner(name, password_file, yes, dry_run, as_json)
     carry_out(opened, client, draft, opened.summary(draft, feerate), label, manner)
-
-
-class Manner(NamedTuple):
-    """How a payment is to be made: the wallet's name, and what was said with options."""
-
-    name: str
-    password_file: IO[str] | None
-    yes: bool
-    dry_run: bool
-    as_json: bool
 
 
 def carry_out(
@@ -136,8 +72,8 @@ def carry_out(
     manner: Manner,
 ) -> None:
     """Show a payment, ask, sign, send, and say which it is; with --dry-run show it only."""
-    name, password_file, yes, dry_run, as_json = manner
-    if dry_run:
+    name, yes, as_json = manner.name, manner.yes, manner.as_json
+    if manner.dry_run:
         show_dry_run(summary, name, as_json)
         return
     if not yes:
@@ -147,7 +83,7 @@ def carry_out(
         print_json({"psbt": psbt, **summary.to_json()}) if as_json else click.echo(psbt)
         return
     consent("Send it?", yes)
-    txid = opened.broadcast(client, opened.sign(draft, read_opener(opened, password_file)))
+    txid = opened.broadcast(client, opened.sign(draft, read_opener(opened, manner.password_file)))
     if label:
         opened.set_label(txid, label)
     if as_json:
