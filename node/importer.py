@@ -78,9 +78,11 @@ class Importer:
         self.chainstate = open_chain(verifier)
         self.tally = Tally()
         self._waiting: dict[bytes, list[_Place]] = {}  # by the parent that is missing
-        self._unsettled: list[_Place] = []  # taken in since the last flush
-        self._settled = Tally()  # as it was then
-        buffer.before_flush = verifier.settle
+        self._unsettled: list[_Place] = []  # taken in, and not known to be written
+        self._settled = Tally()  # as it was before them
+        # The same of the portion that is sealed: how many of them, and the tally behind them.
+        self._turns, self._sealed, self._tally_then = 0, 0, Tally()
+        buffer.consent = verifier
 
     def take(self, file: FrameFile) -> Iterator[int]:
         """Take in all blocks of a file, in any order; after each, where in the file we are.
@@ -97,12 +99,12 @@ class Importer:
                     ready += self._take(place, raw)
                 except ScriptsFailed:
                     ready += self._take_again()
-                self._note_if_settled()
+                self._note()
             yield offset + place.length
         if file.trouble:
             self.settle()
             self.tally.troubles.append(file.trouble)
-            self._note_if_settled()
+            self._note()
 
     def settle(self) -> None:
         """Wait until all scripts so far have been run, and write what the blocks have changed."""
@@ -110,11 +112,18 @@ class Importer:
             self._buffer.flush()
         except ScriptsFailed:
             self._take_again()
-        self._note_if_settled()
+        self._note()
 
-    def _note_if_settled(self) -> None:
+    def _note(self) -> None:
+        """Follow the buffer between two blocks."""
         if self._buffer.is_empty:
-            self._unsettled, self._settled = [], self.tally.copy()
+            self._unsettled, self._sealed = [], 0
+            self._settled = self._tally_then = self.tally.copy()
+        elif self._buffer.turns > self._turns and self._buffer.is_turned:
+            del self._unsettled[: self._sealed]
+            self._sealed, self._settled = len(self._unsettled), self._tally_then
+            self._tally_then = self.tally.copy()
+        self._turns = self._buffer.turns
 
     def _take_again(self) -> list[_Place]:
         """Begin again where the disk is, and let nothing pass before its scripts; see `_take`."""

@@ -131,13 +131,13 @@ class Worker(threading.Thread):
 class ScriptWorkers:
     """A verifier (chain.script.check): scripts in up to `threads` processes, us included.
 
-    For one thread, and one queue at a time: an earlier one that was dropped is forgotten.
+    For one thread. An earlier queue is forgotten by the next one, unless it is sealed.
     """
 
     def __init__(self, threads: int) -> None:
         self._others = min(threads - 1, MAX_WORKERS)
         self._has_started = self._is_closed = False
-        self._queue: _Queue | None = None
+        self._queues: list[_Queue] = []  # oldest first
         self.workers: list[Worker] = []
         self.changed = threading.Condition()
         """Held by whoever looks at the chunks of a queue; told when they change."""
@@ -146,8 +146,9 @@ class ScriptWorkers:
         """An empty queue."""
         if not self._others:
             return SerialQueue()
-        self._queue = _Queue(self)
-        return self._queue
+        queue = _Queue(self)
+        self._queues = [*(each for each in self._queues if each.is_sealed), queue]
+        return queue
 
     def __enter__(self) -> Self:
         return self
@@ -158,7 +159,7 @@ class ScriptWorkers:
     def close(self) -> None:
         """End the processes; the next large block begins new ones."""
         with self.changed:
-            self._is_closed, self._queue = True, None
+            self._is_closed, self._queues = True, []
             self.changed.notify_all()
         for worker in self.workers[:]:
             worker.close()
@@ -180,12 +181,17 @@ class ScriptWorkers:
         """The next chunk for a worker; None if there is none, or no more will come."""
         with self.changed:
             while not self._is_closed:
-                if self._queue is not None and (chunk := self._queue.hand_out()):
-                    return self._queue, chunk
+                for queue in self._queues:
+                    if (chunk := queue.hand_out()) is not None:
+                        return queue, chunk
                 if not can_wait:
                     break
                 self.changed.wait()
         return None
+
+    def done(self, queue: "_Queue") -> None:
+        """All of it was run."""
+        self._queues = [each for each in self._queues if each is not queue]
 
     def give_up(self) -> None:
         """End processes that do not answer: what they hold is then run here."""
@@ -205,6 +211,7 @@ class _Queue:
     """Scripts to be run in order."""
 
     def __init__(self, pool: ScriptWorkers) -> None:
+        self.is_sealed = False
         self._pool = pool
         self._changed = pool.changed
         self._slices: list[Slice] = []  # of the chunk that is being filled
@@ -227,12 +234,18 @@ class _Queue:
             if self._inputs >= CHUNK_INPUTS or self._bytes >= CHUNK_BYTES:
                 self._close_chunk()
 
-    def finish(self) -> ScriptFailure | None:
+    def seal(self) -> None:
         """See CheckQueue."""
+        self.is_sealed = True
         if self._slices:
             self._close_chunk()
+
+    def finish(self) -> ScriptFailure | None:
+        """See CheckQueue."""
+        self.seal()
         while (chunk := self._next()) is not None:
             self._run(chunk)
+        self._pool.done(self)
         return self._failures[min(self._failures)] if self._failures else None
 
     def _close_chunk(self) -> None:

@@ -61,12 +61,15 @@ class CheckQueue(Protocol):
     def add(self, check: ScriptCheck) -> None:
         """One more."""
 
+    def seal(self) -> None:
+        """No more will come. It may go on running while another queue is filled."""
+
     def finish(self) -> ScriptFailure | None:
         """Run what is left: nothing if all are good, else the first failure in order."""
 
 
 Verifier = Callable[[], CheckQueue]
-"""Gives an empty queue. One that is dropped before it is finished runs no further."""
+"""Gives an empty queue. An earlier one that was not sealed runs no further."""
 
 
 class SerialQueue:
@@ -79,6 +82,9 @@ class SerialQueue:
         """See CheckQueue."""
         self._checks.append(check)
 
+    def seal(self) -> None:
+        """See CheckQueue."""
+
     def finish(self) -> ScriptFailure | None:
         """See CheckQueue."""
         return verify_serially(self._checks)
@@ -88,6 +94,9 @@ class NoChecks:
     """A queue for scripts that were run before, or that nobody asks about."""
 
     def add(self, check: ScriptCheck) -> None:
+        """See CheckQueue."""
+
+    def seal(self) -> None:
         """See CheckQueue."""
 
     def finish(self) -> None:

@@ -20,6 +20,10 @@ class UnverifiedQueue:
         if not self._mempool.has_verified(check):
             self._queue.add(check)
 
+    def seal(self) -> None:
+        """See CheckQueue."""
+        self._queue.seal()
+
     def finish(self) -> ScriptFailure | None:
         """See CheckQueue."""
         return self._queue.finish()

@@ -188,22 +188,43 @@ def test_data_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
         BlockFiles(store, tmp_path, MAGIC)
 
 
-def test_a_buffer_writes_when_it_is_full_or_told_to() -> None:
-    store = MemoryStore()
+def test_a_buffer_writes_a_portion_when_the_next_is_full_or_all_when_told_to() -> None:
+    store, asked = MemoryStore(), []
+
+    class Asked:
+        """Objects to whatever has a row f."""
+
+        def seal(self) -> None:
+            asked.append("seal")
+
+        def settle(self) -> None:
+            asked.append("settle")
+            if buffer.get(b"f") is not None:
+                raise ValueError("no")
+
     buffer = BufferedStore(store, limit_bytes=1000)
+    buffer.consent = Asked()
     buffer.write({b"a": b"1"}, sync=True)
     buffer.write({b"b": b"2", b"a": None})
     assert (buffer.get(b"a"), buffer.get(b"b"), buffer.get(b"c")) == (None, b"2", None)
-    assert (store.get(b"a"), store.get(b"b")) == (None, None)
-    buffer.flush()
-    assert store.get(b"b") == b"2"
-    buffer.write({b"d": bytes(900)})
-    assert store.get(b"d") == bytes(900)  # 900 and what a row costs
-    buffer.write({b"e": b"3"})
+    buffer.write({b"d": bytes(900)})  # and what a row costs: it is full
+    assert (store.get(b"b"), store.get(b"d"), asked) == (None, None, ["settle", "seal"])
+    assert (buffer.is_turned, buffer.is_empty, buffer.turns) == (True, False, 1)
+    buffer.write({b"b": None, b"e": b"3"})
+    assert (buffer.get(b"b"), buffer.get(b"d"), buffer.get(b"e")) == (None, bytes(900), b"3")
+    assert (buffer.is_turned, buffer.is_empty, buffer.turns) == (False, False, 1)
+    buffer.write({b"g": bytes(900)})
+    assert (store.get(b"b"), store.get(b"d"), store.get(b"e")) == (b"2", bytes(900), None)
     assert dict(buffer.scan(b"e")) == {b"e": b"3"} == dict(store.scan(b"e"))
-    buffer.write({b"f": b"4"})
+    assert (buffer.is_empty, store.get(b"b"), asked) == (True, None, ["settle", "seal"] * 3)
+    buffer.write({b"f": b"6", b"b": b"4"})
+    with pytest.raises(ValueError, match="no"):
+        buffer.flush()
+    buffer.drop()
+    assert (buffer.is_empty, buffer.get(b"f"), buffer.get(b"b")) == (True, None, None)
+    buffer.write({b"h": b"5"})
     buffer.close()
-    assert store.get(b"f") is None
+    assert store.get(b"h") is None
 
 
 def test_who_died_before_the_first_file_was_made_begins_again(tmp_path: Path) -> None:

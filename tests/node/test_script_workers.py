@@ -137,6 +137,22 @@ def test_a_queue_that_is_dropped_leaves_no_trace(workers: ScriptWorkers) -> None
         assert place(outcome(workers, batch)) == (batch[321].tx, 0, "EVAL_FALSE")
 
 
+def test_a_queue_that_is_sealed_is_run_while_the_next_is_filled(workers: ScriptWorkers) -> None:
+    first, second = workers(), workers()
+    batch = checks(500, 17, 400)
+    for each in batch:
+        second.add(each)
+    second.seal()
+    last = workers()
+    for each in checks(500, 3):
+        last.add(each)
+    wait_until(lambda: not second._waiting and not second._away)  # type: ignore[attr-defined]
+    assert place(second.finish()) == (batch[17].tx, 0, "EVAL_FALSE")
+    assert place(last.finish()) is not None
+    assert first.finish() is None
+    assert outcome(workers, checks(500)) is None
+
+
 def test_what_a_killed_worker_leaves_is_done_here(
     workers: ScriptWorkers, caplog: pytest.LogCaptureFixture
 ) -> None:
