@@ -50,13 +50,13 @@ def read_psbt(place: str) -> "Psbt":
 
 def read_file(place: str) -> bytes:
     """What is in a file, or on standard input for -; one line if it is far too long."""
-    if place == "-":
-        text = sys.stdin.read(MAX_FILE_BYTES + 1)
-        return text.encode()
     if not place:
         fail("a file's name is empty: give a FILE, or - for standard input")
-    with Path(place).open("rb") as file:
-        raw = file.read(MAX_FILE_BYTES + 1)
+    if place == "-":
+        raw = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+    else:
+        with Path(place).open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
     if len(raw) > MAX_FILE_BYTES:
         fail(f"{place} is too long for a PSBT; is it another file?")
     return raw

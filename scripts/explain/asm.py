@@ -44,7 +44,7 @@ def assemble(text: str) -> bytes:
 
 def _instruction(word: str) -> bytes:
     if word.startswith("'") and word.endswith("'") and len(word) > 1:
-        return push(word[1:-1].encode())
+        return push(word[1:-1].encode(errors="surrogateescape"))
     if word.startswith("0x") and _HEX.fullmatch(word[2:]):
         return bytes.fromhex(word[2:])
     if word.startswith("<") and word.endswith(">") and (word == "<>" or _HEX.fullmatch(word[1:-1])):

@@ -50,7 +50,7 @@ class Given:
         if compact and self.is_odd_hex:
             return f"{len(compact)} hex digits are not whole bytes: one is missing or too many"
         for place, letter in enumerate(compact):
-            if not _HEX.fullmatch(letter.encode()):
+            if not _HEX.fullmatch(letter.encode(errors="replace")):
                 rest = "" if place else f", and no file {self.text[:60]!r} is here"
                 if self.source != "argument":
                     rest = ""

@@ -19,11 +19,20 @@ from scripts.network import LocalNetwork
 from tests.functional.support import start_network
 
 
-class Stdin(io.StringIO):
-    """Standard input, which is no terminal until a test says so."""
+class NamedBytes(io.BytesIO):
+    """Bytes that say whence they come, as those of standard input do."""
 
     name = "<stdin>"
+
+
+class Stdin(io.TextIOWrapper):
+    """Standard input, which is no terminal until a test says so."""
+
     is_terminal = False
+
+    def __init__(self, typed: str | bytes) -> None:
+        raw = typed if isinstance(typed, bytes) else typed.encode()
+        super().__init__(NamedBytes(raw), "utf-8")
 
     def isatty(self) -> bool:
         return self.is_terminal
@@ -50,23 +59,23 @@ class CommandLine:
         monkeypatch.delenv("FARTHING_NODE", raising=False)
         monkeypatch.delenv("FARTHING_DEBUG", raising=False)
 
-    def run(self, *words: str, typed: str = "") -> Ran:
+    def run(self, *words: str, typed: str | bytes = "") -> Ran:
         self._capsys.readouterr()
         self._monkeypatch.setattr(sys, "stdin", Stdin(typed))
         code = run(root, words)
         shown = self._capsys.readouterr()
         return Ran(code, shown.out, shown.err)
 
-    def __call__(self, *words: str, typed: str = "") -> str:
+    def __call__(self, *words: str, typed: str | bytes = "") -> str:
         """What a command prints that must succeed and complain of nothing."""
         ran = self.run(*words, typed=typed)
         assert (ran.code, ran.err) == (0, ""), ran
         return ran.out
 
-    def json(self, *words: str, typed: str = "") -> Any:
+    def json(self, *words: str, typed: str | bytes = "") -> Any:
         return json.loads(self(*words, "--json", typed=typed))
 
-    def refusal(self, *words: str, typed: str = "", code: int = 1) -> str:
+    def refusal(self, *words: str, typed: str | bytes = "", code: int = 1) -> str:
         """The one line of a command that must refuse, without its `farthing: `."""
         ran = self.run(*words, typed=typed)
         assert (ran.code, ran.out, ran.err.count("\n")) == (code, "", 1), ran

@@ -32,12 +32,6 @@ GENESIS = REGTEST.genesis.serialize()
 KINDS = ("script", "tx", "block", "address", "message", "anything")
 
 
-@pytest.fixture(autouse=True)
-def bytes_on_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command line reads bytes; the tests' standard input has none of its own."""
-    monkeypatch.setattr("tests.scripts.conftest.Stdin", BytesStdin)
-
-
 class BytesStdin(io.TextIOWrapper):
     """Standard input that is no terminal, as bytes and as text."""
 
@@ -87,7 +81,7 @@ def test_bytes_come_as_hex_from_a_file_or_from_standard_input(
     for name in ("binary", "text"):
         assert cli.json("explain", kind, str(tmp_path / name), *offline) == expected
     assert cli.json("explain", kind, "-", *offline, typed=what + "\n") == expected
-    assert cli.json("explain", kind, "-", *offline, typed=raw.decode("latin-1")) == expected
+    assert cli.json("explain", kind, "-", *offline, typed=raw) == expected
 
 
 # What is wrong
@@ -108,9 +102,16 @@ def test_junk_is_one_line(cli: CommandLine, tmp_path: Path, kind: str) -> None:
         path.write_bytes(data)
         if (kind, name) not in {("script", "letters"), ("anything", "letters")}:
             cli.refusal("explain", kind, str(path))
-    for what in ("", " ", "abc", "zz zz", "0x", "no/such/file", "nothing.hex", str(tmp_path)):
+    not_utf8 = "\udcff"  # as Python hands it over
+    words = ("", " ", "abc", "zz zz", "0x", "no/such/file", "nothing.hex", str(tmp_path), not_utf8)
+    for what in words:
         if kind != "script" or what != "0x":
-            cli.refusal("explain", kind, what)
+            assert "unexpected" not in cli.refusal("explain", kind, what)
+
+
+def test_a_script_may_quote_any_bytes(cli: CommandLine) -> None:
+    quoted, pushed = (cli.json("explain", "script", each) for each in ("'\udcff'", "01ff"))
+    assert quoted["facts"] == pushed["facts"]
 
 
 @pytest.mark.parametrize("kind", ["tx", "block", "address", "message", "anything"])

@@ -26,12 +26,6 @@ class BytesStdin(io.TextIOWrapper):
         super().__init__(io.BytesIO(typed.encode("latin-1")))
 
 
-@pytest.fixture(autouse=True)
-def bytes_on_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command line reads bytes; the tests' standard input has none of its own."""
-    monkeypatch.setattr("tests.scripts.conftest.Stdin", BytesStdin)
-
-
 @pytest.fixture
 def served() -> Served:
     return Served(blocks=8)

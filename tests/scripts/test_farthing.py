@@ -42,7 +42,7 @@ def test_a_folder_of_that_name_without_code_is_in_nobodys_way(tmp_path: Path) ->
 def test_the_door_without_the_house_says_so(tmp_path: Path) -> None:
     shutil.copy(ROOT / "farthing.py", tmp_path)
     # -S: without the packages that are installed.
-    command = [sys.executable, "-S", str(tmp_path / "farthing.py")]
+    command = [sys.executable, "-E", "-S", str(tmp_path / "farthing.py")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.startswith("farthing: the package 'chain' found at no place is not")

@@ -76,6 +76,8 @@ def test_two_of_three_by_files(
     assert ran.code == 0 and "for 1 coin spent" in ran.err, ran
     payment = save(tmp_path, "payment.psbt", ran.out)
     assert "0 of 2 signatures" in cli("psbt", "decode", payment)
+    for typed in (ran.out, base64.b64decode(ran.out)):  # text, or the bytes themselves
+        assert "0 of 2 signatures" in cli("psbt", "decode", "-", typed=typed)
     looked = cli.run("psbt", "sign", "alice", payment, "--dry-run")
     assert (looked.code, looked.out) == (0, "") and "Pays    0.20000000 BTC to" in looked.err
     alices = save(tmp_path, "alices.psbt", sign(cli, "alice", payment))
@@ -146,6 +148,9 @@ def test_refusals(cli: CommandLine, network: LocalNetwork, shared: str, tmp_path
     assert "no PSBT" in cli.refusal("psbt", "decode", empty)
     assert "No such file" in cli.refusal("psbt", "decode", "nowhere.psbt")
     assert "PSBT" in cli.refusal("psbt", "decode", "cHNidP8")
+    assert "no PSBT" in cli.refusal("psbt", "decode", "-", typed=b"\xff\xfe")
+    assert "descriptor" in cli.refusal("psbt", "address", "-", typed=b"\xff\xfe")
+    assert "too long for a PSBT" in cli.refusal("psbt", "decode", "/dev/zero")
     text = Path(shared).read_text().strip()
     typo = text.replace("sortedmulti", "sortedmultl")
     said = cli.refusal("psbt", "address", typo)
