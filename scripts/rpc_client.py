@@ -29,9 +29,19 @@ class RpcClient:
     """Calls to the node at `url`, with the credentials of the cookie file at `cookie`."""
 
     def __init__(self, url: str, cookie: Path) -> None:
+        """NodeUnreachable if `url` can't be a node's."""
         self.url = url
         self.cookie = cookie
-        self.address = urlsplit(url).netloc
+        try:
+            parts = urlsplit(url)
+            usable = parts.scheme == "http" and parts.hostname and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise NodeUnreachable(
+                f"{url[:200]!r} is no node's address; write one like http://127.0.0.1:18443"
+            )
+        self.address = parts.netloc
 
     def call(self, method: str, *params: object, timeout_s: float = 60) -> Any:
         """The method's result; raises RpcError, or NodeUnreachable when there is no answer."""

@@ -30,7 +30,9 @@ class PaymentUri:
     message: str = ""
 
     def text(self) -> str:
-        """The URI; BadUri if it is longer than a QR code holds."""
+        """The URI; BadUri if it is longer than a QR code holds, or holds what can't be shown."""
+        if not (self.label + self.message).isprintable():
+            raise BadUri("the label or the message holds what can't be shown; use plain text")
         values = {"label": quote(self.label, safe=""), "message": quote(self.message, safe="")}
         if self.amount is not None:
             values = {"amount": format_amount(self.amount).rstrip("0").rstrip("."), **values}

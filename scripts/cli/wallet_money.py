@@ -54,8 +54,10 @@ def address(
     if account >= len(opened.accounts):
         fail(f"wallet '{name}' has no account {account}: farthing wallet accounts {name}")
     satoshis = None if amount is None else parse_amount(amount)
+    known = opened.address_at(0, account=account)
+    PaymentUri(known, satoshis, label, message).text()  # what is wrong costs no address
     if satoshis is not None:  # what nobody could pay is not asked for
-        payment(opened.address_at(0, account=account), satoshis, opened.params)
+        payment(known, satoshis, opened.params)
     asked = PaymentUri(opened.address(new, label, account), satoshis, label, message)
     if svg is not None:
         # lazy: who draws no code does not wait for segno

@@ -101,3 +101,12 @@ def test_nobody_there(tmp_path: Path) -> None:
 def test_no_cookie_means_no_node(tmp_path: Path) -> None:
     with pytest.raises(NodeUnreachable, match=r"\(No such file or directory\); is it running"):
         RpcClient("http://127.0.0.1:1", tmp_path / ".cookie").call("getblockcount")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "bad", "http://", "http://[::1", "http://127.0.0.1:99999", "http://h:0", "https://h:1"],
+)
+def test_what_is_no_address_of_a_node_is_said_so(url: str, tmp_path: Path) -> None:
+    with pytest.raises(NodeUnreachable, match="is no node's address; write one like http://"):
+        RpcClient(url, tmp_path / ".cookie")

@@ -37,6 +37,8 @@ def alice(cli: CommandLine) -> CommandLine:
         (("watch", "bob", ""), "a file's name is empty: give a FILE", 1),
         (("address", "alice", "--amount", "0"), "is dust", 1),
         (("address", "alice", "--amount", "329sat"), "is dust", 1),
+        (("address", "alice", "--new", "--message", "\udcff"), "holds what can't be shown", 1),
+        (("address", "alice", "--new", "--message", "x" * 3000), "a QR code holds 2,953", 1),
         (("address", "alice", "--account", "9"), "wallet 'alice' has no account 9", 1),
     ],
 )
