@@ -81,7 +81,7 @@ class Importer:
         self._unsettled: list[_Place] = []  # taken in, and not known to be written
         self._settled = Tally()  # as it was before them
         # The same of the portion that is sealed: how many of them, and the tally behind them.
-        self._turns, self._sealed, self._tally_then = 0, 0, Tally()
+        self._turns, self._sealed, self._tally_then = buffer.turns, 0, Tally()
         buffer.consent = verifier
 
     def take(self, file: FrameFile) -> Iterator[int]:
@@ -115,11 +115,11 @@ class Importer:
         self._note()
 
     def _note(self) -> None:
-        """Follow the buffer between two blocks."""
+        """Follow the buffer after each block, which is one write at most."""
         if self._buffer.is_empty:
             self._unsettled, self._sealed = [], 0
             self._settled = self._tally_then = self.tally.copy()
-        elif self._buffer.turns > self._turns and self._buffer.is_turned:
+        elif self._buffer.turns > self._turns:
             del self._unsettled[: self._sealed]
             self._sealed, self._settled = len(self._unsettled), self._tally_then
             self._tally_then = self.tally.copy()

@@ -53,11 +53,6 @@ class BufferedStore:
         self._turned_at = time.monotonic()
 
     @property
-    def is_turned(self) -> bool:
-        """Whether nothing has come since the last portion was sealed."""
-        return not self._rows
-
-    @property
     def is_empty(self) -> bool:
         """Whether all is written."""
         return not self._rows and not self._sealed
