@@ -19,6 +19,7 @@ from node.config import NodeConfig
 from node.errors import StorageError
 from node.events import NetAddress
 from node.importer import Importer, export, open_source, opened, own_sources
+from node.index import Index
 from node.script_workers import ScriptWorkers
 from node.speculation import Speculation
 from node.storage.buffer import BufferedStore
@@ -205,6 +206,30 @@ def test_nothing_is_written_before_its_scripts_have_been_run(
     assert importer.tally.new > 100
     assert len(Watched.tips) > 10
     assert not set(bad) & set(Watched.tips)
+
+
+@pytest.mark.parametrize("limit_bytes", [7_000, 8_500, 12_000])
+def test_an_index_that_is_caught_up_first_makes_no_difference(
+    with_bad_scripts: list[bytes], limit_bytes: int, tmp_path: Path
+) -> None:
+    before, rest = framed(with_bad_scripts[:111]), framed(with_bad_scripts[111:])
+    strict, store = new_importer(), MemoryStore()
+    (tmp_path / "strict").mkdir()
+    take(strict, tmp_path / "strict", before, rest)
+    take(new_importer(store=store), tmp_path, before)
+    buffer = BufferedStore(store, limit_bytes)
+
+    def open_chain(verifier: Verifier) -> Chainstate:
+        index = Index(buffer)
+        chain = Chainstate(REGTEST, buffer, verifier=verifier, indexers=[index])
+        index.catch_up(chain)
+        return chain
+
+    late = Importer(buffer, open_chain, NOW, Speculation(SerialQueue))
+    assert buffer.turns > 0 and not buffer.is_empty
+    take(late, tmp_path, rest)
+    assert state(late) == state(strict)
+    assert sum("script-verify" in trouble for trouble in late.tally.troubles) == 3
 
 
 def test_bitcoin_cores_files_are_taken_in_and_ours_by_core(
