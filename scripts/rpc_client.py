@@ -29,19 +29,21 @@ class RpcClient:
     """Calls to the node at `url`, with the credentials of the cookie file at `cookie`."""
 
     def __init__(self, url: str, cookie: Path) -> None:
-        """NodeUnreachable if `url` can't be a node's."""
         self.url = url
         self.cookie = cookie
+
+    @property
+    def address(self) -> str:
+        """Host and port; NodeUnreachable if the URL can't be a node's."""
         try:
-            parts = urlsplit(url)
-            usable = parts.scheme == "http" and parts.hostname and parts.port != 0
+            parts = urlsplit(self.url)
+            if parts.scheme == "http" and parts.hostname and parts.port != 0:
+                return parts.netloc
         except ValueError:
-            usable = False
-        if not usable:
-            raise NodeUnreachable(
-                f"{url[:200]!r} is no node's address; write one like http://127.0.0.1:18443"
-            )
-        self.address = parts.netloc
+            pass
+        raise NodeUnreachable(
+            f"{self.url[:200]!r} is no node's address; write one like http://127.0.0.1:18443"
+        )
 
     def call(self, method: str, *params: object, timeout_s: float = 60) -> Any:
         """The method's result; raises RpcError, or NodeUnreachable when there is no answer."""

@@ -109,4 +109,4 @@ def test_no_cookie_means_no_node(tmp_path: Path) -> None:
 )
 def test_what_is_no_address_of_a_node_is_said_so(url: str, tmp_path: Path) -> None:
     with pytest.raises(NodeUnreachable, match="is no node's address; write one like http://"):
-        RpcClient(url, tmp_path / ".cookie")
+        RpcClient(url, tmp_path / ".cookie").call("getblockcount")
