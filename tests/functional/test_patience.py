@@ -9,7 +9,7 @@ from scripts.funds import TEST_MNEMONIC
 from tests.functional.support import farthing, start_network
 from tests.terminal import terminal
 
-GAP = 250
+GAP = 400
 """Unused addresses that end the search of each branch."""
 ADDRESSES = 8 * GAP
 """Restored from words, a wallet has two branches of each of four types."""
