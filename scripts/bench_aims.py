@@ -5,12 +5,14 @@ Knows figures by their words alone. An aim that is missed stays here, and stays 
 
 import re
 
-ENGINE, LIBRARY = "Bitcoin Core's engine", "libsecp256k1"
+ENGINE, WHEEL, LIBRARY = "Bitcoin Core's engine", "the engine as Python", "libsecp256k1"
 # The first that fits counts: a pattern of what is measured, what it is held against, the aim.
 AIMS = (
     (r"connect .* the index", ENGINE, "≤ 1.4"),
     (r"connect .* synced", ENGINE, ""),
     (r"connect .* an input", ENGINE, "≤ 1"),
+    (r"connect .* the index", WHEEL, "≤ 1.4"),
+    (r"connect .* an input", WHEEL, "≤ 1"),
     (r"connect .* an input", LIBRARY, "≤ 2"),
     (r"connect .* that wait already", "", "≤ 0.33"),
     (r"an input, its coin among", "", "≤ 1.3"),

@@ -126,11 +126,19 @@ def engine_at(folder: Path) -> Any:
 
 
 def hand_to_engine(engine: Any, raw: bytes) -> None:
-    """Have the engine take in a block, from bytes."""
+    """Have the engine take in a block, from bytes, at no cost of the wheel's."""
     # lazy: as above
     import pbk
 
     engine.process_block(_core_block(pbk, raw))
+
+
+def hand_to_wheel(engine: Any, raw: bytes) -> None:
+    """The same as a program does that uses the wheel."""
+    # lazy: as above
+    import pbk
+
+    engine.process_block(pbk.Block(raw))
 
 
 def by_core(blocks: Sequence[Block], folder: Path) -> float:

@@ -10,12 +10,13 @@ import gc
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from chain.block import Block
 from chain.chainstate import Chainstate
@@ -29,7 +30,7 @@ from node.speculation import Speculation
 from node.storage.buffer import BufferedStore
 from node.storage.frames import FrameFile, frame
 from node.storage.opening import open_data
-from scripts.bench_blocks import THREADS, VERIFIER, Row, engine_at, hand_to_engine
+from scripts.bench_blocks import THREADS, VERIFIER, Row, engine_at, hand_to_engine, hand_to_wheel
 from scripts.bench_kinds import P2PKH, P2TR, P2WPKH, P2WSH, Kind, bare_signatures, chain_of
 
 
@@ -85,7 +86,12 @@ def at_tip(blocks: Sequence[Block], last: int, folder: Path) -> float:
     return taken
 
 
-def by_core(blocks: Sequence[Block], last: int, folder: Path) -> float:
+def by_core(
+    blocks: Sequence[Block],
+    last: int,
+    folder: Path,
+    hand_over: Callable[[Any, bytes], None] = hand_to_engine,
+) -> float:
     """Seconds that Bitcoin Core's engine takes for the `last` blocks, from bytes."""
     engine = engine_at(folder)
     for block in blocks[:-last]:
@@ -93,7 +99,7 @@ def by_core(blocks: Sequence[Block], last: int, folder: Path) -> float:
     raws = [block.serialize() for block in blocks[-last:]]
     begin = time.perf_counter()
     for raw in raws:
-        hand_to_engine(engine, raw)
+        hand_over(engine, raw)
     taken = time.perf_counter() - begin
     if engine.get_active_chain().height != len(blocks):
         raise AssertionError("the engine did not connect the blocks")
@@ -122,7 +128,9 @@ def connect_rows(kind: Kind, spends: int, last: int, rounds: int) -> Iterator[Ro
     taken: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as name:
         for number in range(rounds):
-            here = [Path(name) / f"{way}{number}" for way in ("plain", "index", "tip", "core")]
+            here = [
+                Path(name) / f"{way}{number}" for way in ("plain", "index", "tip", "core", "wheel")
+            ]
             now = {
                 "plain": by_farthing(blocks, last, here[0]),
                 "index": by_farthing(blocks, last, here[1], with_index=True),
@@ -131,6 +139,7 @@ def connect_rows(kind: Kind, spends: int, last: int, rounds: int) -> Iterator[Ro
             }
             if find_spec("pbk"):
                 now["core"] = by_core(blocks, last, here[3])
+                now["wheel"] = by_core(blocks, last, here[4], hand_to_wheel)
             for way, time_s in now.items():
                 taken.setdefault(way, []).append(time_s * 1e6 / inputs)
     what = f"connect {last} x {spends} {kind.name} spends, an input"
@@ -140,6 +149,9 @@ def connect_rows(kind: Kind, spends: int, last: int, rounds: int) -> Iterator[Ro
         yield _row(what, taken["plain"], engine, taken["core"])
         yield _row(f"{what}, with the index", taken["index"], engine, taken["core"])
         yield _row(f"{what}, each block synced", taken["tip"], engine, taken["core"])
+        wheel = "the engine as Python calls it"
+        yield _row(what, taken["plain"], wheel, taken["wheel"])
+        yield _row(f"{what}, with the index", taken["index"], wheel, taken["wheel"])
 
 
 def _row(what: str, ours: Sequence[float], against: str, theirs: Sequence[float]) -> Row:
